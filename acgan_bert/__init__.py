@@ -1,0 +1,1 @@
+"""The GAN over embeddings, and the programs a user runs."""

@@ -1,0 +1,1 @@
+"""Networks and their game; knows neither text nor files."""

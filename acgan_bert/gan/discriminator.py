@@ -1,0 +1,108 @@
+"""The discriminator: embedding -> source score, and one auxiliary class head per task.
+
+*Source:* Odena et al. 2017 (auxiliary classifier), Miyato & Koyama 2018 (projection), Gong et al.
+2019 and Hou et al. 2022 (the second, "rival" class head of TAC-GAN and ADC-GAN).
+Shapes: E members, B batch, D embedding, W hidden, C classes of a task, K classes of all tasks.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from acgan_bert.gan.layers import MemberLinear, MemberMLP, MemberStreams
+
+
+class Judgment(NamedTuple):
+    """What the discriminator says of a batch."""
+
+    features_EBW: Tensor
+    """Last hidden layer."""
+    source_EB: Tensor
+    """Logit of being real."""
+    classes: tuple[Tensor, ...]
+    """Class logits (E, B, C) of each task."""
+    rivals: tuple[Tensor, ...]
+    """Second class logits (E, B, C) of each task; empty unless the objective asks for them."""
+    proxies: tuple[Tensor, ...]
+    """Class directions (E, C, W) of each task, the weights of the class heads."""
+
+
+class Discriminator(nn.Module):
+    """Judge embeddings: an MLP trunk, a source head and class heads.
+
+    A class head sees the trunk's features and, with ``linear_skip``, the embedding itself, so that
+    the classifier holds logistic regression as a special case.
+
+    Args:
+        embedding_width: Width D of an embedding.
+        classes: Number of classes of each task.
+        depths: Hidden layers of each member.
+        widths: Units per hidden layer of each member.
+        dropouts: Dropout probability of each member.
+        streams: The members' random streams.
+        linear_skip: Whether class heads also see the embedding.
+        rival: Whether each task has a second class head (TAC-GAN, ADC-GAN).
+    """
+
+    def __init__(
+        self,
+        *,
+        embedding_width: int,
+        classes: Sequence[int],
+        depths: Sequence[int],
+        widths: Sequence[int],
+        dropouts: Sequence[float],
+        streams: MemberStreams,
+        linear_skip: bool = True,
+        rival: bool = False,
+    ) -> None:
+        super().__init__()
+        members = len(depths)
+
+        def heads(inputs: Sequence[int], *, bias: bool = True) -> nn.ModuleList:
+            return nn.ModuleList(
+                MemberLinear(inputs, [count] * members, streams, bias=bias) for count in classes
+            )
+
+        self.trunk = MemberMLP(embedding_width, depths, widths, streams, dropouts=dropouts)
+        self.source = MemberLinear(widths, [1] * members, streams)
+        self.heads = heads(widths)
+        self.skips = heads([embedding_width] * members, bias=False) if linear_skip else None
+        self.rivals = heads(widths) if rival else None
+        self.projection = MemberLinear(widths, [sum(classes)] * members, streams, bias=False)
+
+    def forward(self, x_EBD: Tensor, condition_EBK: Tensor | None = None) -> Judgment:
+        """Judge embeddings (E, B, D).
+
+        Args:
+            x_EBD: Embeddings.
+            condition_EBK: Class probabilities of all tasks side by side. Where given, the source
+                score gains the projection term Σ_k condition_k (v_k · features).
+        """
+        h_EBW = self.trunk(x_EBD)
+        source_EB = self.source(h_EBW).squeeze(-1)
+        if condition_EBK is not None:
+            source_EB = source_EB + (self.projection(h_EBW) * condition_EBK).sum(-1)
+        classes = tuple(head(h_EBW) for head in self.heads)
+        if self.skips is not None:
+            classes = tuple(
+                logits + skip(x_EBD) for logits, skip in zip(classes, self.skips, strict=True)
+            )
+        rivals = () if self.rivals is None else tuple(head(h_EBW) for head in self.rivals)
+        proxies = tuple(head.weight_EIO.transpose(1, 2) for head in self.heads)
+        return Judgment(h_EBW, source_EB, classes, rivals, proxies)
+
+    def class_logits(self, x_EBD: Tensor) -> tuple[Tensor, ...]:
+        """Return only the class logits (E, B, C) of each task."""
+        return self.forward(x_EBD).classes
+
+
+def one_hot_condition(labels_EBT: Tensor, classes: Sequence[int]) -> Tensor:
+    """Turn labels (E, B, T) into the condition (E, B, K); -1 becomes a block of zeros."""
+    blocks = [
+        nn.functional.one_hot(labels_EBT[..., t] + 1, count + 1)[..., 1:]
+        for t, count in enumerate(classes)
+    ]
+    return torch.cat(blocks, dim=-1).float()

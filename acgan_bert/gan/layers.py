@@ -1,0 +1,170 @@
+"""Layers with a leading members axis: E independent networks computed as one program.
+
+A single GAN is an ensemble of one. Members may differ in depth and width: narrower members are
+padded with zero weights, whose activations and gradients are exactly zero, and shallower members
+pass through the extra layers unchanged. Shapes: E members, B batch, I inputs, O outputs.
+Every random number of member e comes from its own stream, so it never sees who else is there.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class MemberStreams:
+    """One random stream per member; every draw is stacked along the members axis.
+
+    Args:
+        seeds: One seed per member.
+    """
+
+    def __init__(self, seeds: Sequence[int]) -> None:
+        self.generators = [torch.Generator().manual_seed(int(seed)) for seed in seeds]
+
+    def draw(self, sample: Callable[[torch.Generator, int], Tensor]) -> Tensor:
+        """Stack ``sample(generator, member)`` of every member, shape (E, ...)."""
+        return torch.stack([sample(stream, e) for e, stream in enumerate(self.generators)])
+
+    def state(self) -> Tensor:
+        """Return the state of every stream, shape (E, bytes), for a checkpoint."""
+        return torch.stack([stream.get_state() for stream in self.generators])
+
+    def load_state(self, state: Tensor) -> None:
+        """Continue every stream from a state that :meth:`state` returned."""
+        for stream, row in zip(self.generators, state, strict=True):
+            stream.set_state(row.contiguous())
+
+
+class MemberLinear(nn.Module):
+    """Apply y = x W + b with each member's own W and b.
+
+    Args:
+        in_widths: Inputs of each member, length E; 0: the member has no such layer.
+        out_widths: Outputs of each member, length E; 0 likewise.
+        streams: Source of the initial weights, uniform in ±1/√in as in ``torch.nn.Linear``.
+        bias: Whether to add b.
+    """
+
+    def __init__(
+        self,
+        in_widths: Sequence[int],
+        out_widths: Sequence[int],
+        streams: MemberStreams,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        outputs = max(out_widths)
+
+        def uniform(rows: Sequence[int]) -> Callable[[torch.Generator, int], Tensor]:
+            def sample(stream: torch.Generator, e: int) -> Tensor:
+                bound = 1.0 / math.sqrt(max(1, in_widths[e]))
+                padded = torch.zeros(max(rows), outputs)
+                drawn = torch.rand(rows[e], out_widths[e], generator=stream)
+                padded[: rows[e], : out_widths[e]] = (2.0 * drawn - 1.0) * bound
+                return padded
+
+            return sample
+
+        self.weight_EIO = nn.Parameter(streams.draw(uniform(in_widths)))
+        self.bias_E1O = nn.Parameter(streams.draw(uniform([1] * len(in_widths)))) if bias else None
+
+    def forward(self, x_EBI: Tensor) -> Tensor:
+        """Map (E, B, I) to (E, B, O)."""
+        if self.bias_E1O is None:
+            return torch.bmm(x_EBI, self.weight_EIO)
+        return torch.baddbmm(self.bias_E1O, x_EBI, self.weight_EIO)
+
+    def extra_repr(self) -> str:
+        """Show the sizes when a model is printed."""
+        members, inputs, outputs = self.weight_EIO.shape
+        return f"members={members}, in_features={inputs}, out_features={outputs}"
+
+
+class MemberDropout(nn.Module):
+    """Drop units with each member's own probability, mask drawn from its own stream.
+
+    Args:
+        probabilities: Probability of each member, length E.
+        widths: Units of each member that may be dropped; the padding beyond draws nothing.
+        streams: The members' random streams.
+    """
+
+    def __init__(
+        self, probabilities: Sequence[float], widths: Sequence[int], streams: MemberStreams
+    ) -> None:
+        super().__init__()
+        self.probabilities, self.widths = tuple(probabilities), tuple(widths)
+        self.streams = streams
+
+    def forward(self, h_EBW: Tensor) -> Tensor:
+        """Scale the kept units by 1 / (1 - p); the identity in evaluation and where p is 0."""
+        if not self.training or not any(self.probabilities):
+            return h_EBW
+
+        def mask(stream: torch.Generator, e: int) -> Tensor:
+            keep, scale_BW = 1.0 - self.probabilities[e], torch.ones(h_EBW.shape[1:])
+            if keep < 1.0:
+                drawn_BW = torch.rand(h_EBW.shape[1], self.widths[e], generator=stream)
+                scale_BW[:, : self.widths[e]] = (drawn_BW < keep) / keep
+            return scale_BW
+
+        return h_EBW * self.streams.draw(mask).to(h_EBW)
+
+    def extra_repr(self) -> str:
+        """Show the probabilities when a model is printed."""
+        return f"probabilities={self.probabilities}"
+
+
+class MemberMLP(nn.Module):
+    """Stack hidden layers ``dropout(leaky_relu(linear))``, depth and width free per member.
+
+    Args:
+        in_width: Inputs, the same for all members.
+        depths: Hidden layers of each member, at least 1.
+        widths: Units per hidden layer of each member.
+        streams: The members' random streams, for weights and dropout masks.
+        dropouts: Dropout probability of each member.
+        slope: Negative slope of the leaky ReLU.
+    """
+
+    reached_LE: Tensor
+
+    def __init__(
+        self,
+        in_width: int,
+        depths: Sequence[int],
+        widths: Sequence[int],
+        streams: MemberStreams,
+        *,
+        dropouts: Sequence[float],
+        slope: float = 0.2,
+    ) -> None:
+        super().__init__()
+        self.slope = slope
+        self.linears, self.dropouts = nn.ModuleList(), nn.ModuleList()
+        reached = [[depth > level for depth in depths] for level in range(max(depths))]
+        inputs = [in_width] * len(widths)
+        for row in reached:
+            outputs = [width if here else 0 for width, here in zip(widths, row, strict=True)]
+            used = [width if here else 0 for width, here in zip(inputs, row, strict=True)]
+            self.linears.append(MemberLinear(used, outputs, streams))
+            self.dropouts.append(MemberDropout(dropouts, outputs, streams))
+            inputs = list(widths)
+        self.register_buffer("reached_LE", torch.tensor(reached), persistent=False)
+        self.uniform_depth = len(set(depths)) == 1
+
+    def forward(self, x_EBI: Tensor) -> Tensor:
+        """Map (E, B, I) to hidden features (E, B, W)."""
+        h_EBW = x_EBI
+        for linear, dropout, reached_E in zip(
+            self.linears, self.dropouts, self.reached_LE, strict=True
+        ):
+            deeper_EBW = dropout(nn.functional.leaky_relu(linear(h_EBW), self.slope))
+            if self.uniform_depth:
+                h_EBW = deeper_EBW
+            else:  # a shallower member passes through the layers that it lacks
+                h_EBW = torch.where(reached_E[:, None, None], deeper_EBW, h_EBW)
+        return h_EBW

@@ -1,0 +1,212 @@
+"""The configuration of one run: frozen dataclasses, nothing else.
+
+Every field is a key of a recipe file and a dotted flag of the command line
+(``generator.depth: 3``, ``--generator.depth 3``); the string below a field is its help text.
+Reading, checking and writing recipes is :mod:`acgan_bert.recipe_io`.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DataRecipe:
+    """Where the text is and how much of it is labelled."""
+
+    train: str = "demo:sentiment"
+    """CSV, TSV, JSONL or Parquet file, hub:OWNER/NAME[:CONFIG], or demo:sentiment|paraphrase|similarity."""
+    dev: str = ""
+    """Source that is scored during training; empty: none."""
+    test: str = ""
+    """Source that is scored once, at the end; empty: none."""
+    text: str = ""
+    """Column of the sentence; empty: inferred and said."""
+    text_pair: str = ""
+    """Column of the second sentence of a pair task; empty: inferred and said."""
+    label: str = ""
+    """Column of the label; empty: inferred and said."""
+    dev_fraction: float = 0.0
+    """Share of the training rows set aside as the dev part when no dev source is given."""
+    test_fraction: float = 0.0
+    """Share of the training rows set aside as the test part when no test source is given."""
+    label_fraction: float = 1.0
+    """Share of the labelled training rows whose labels are kept, drawn stratified; in (0, 1]."""
+    labels_per_class: int = 0
+    """Labels kept per class instead of a fraction; 0: use label_fraction."""
+    unlabeled_fraction: float = 1.0
+    """Share of the remaining training rows used as unlabelled text; in [0, 1]."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EncoderRecipe:
+    """The pretrained text encoder."""
+
+    name: str = "offline"
+    """Hub name, local path, or offline (the packaged all-MiniLM-L6-v2)."""
+    pooling: Literal["cls", "mean", "pooler"] = "mean"
+    """How token states become one vector."""
+    pair: Literal["joined", "cross"] = "joined"
+    """Pair tasks: two encodings joined as (|u - v|, u * v), or one cross encoding of both texts."""
+    max_length: int = 256
+    """Tokens kept of each text."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Arithmetic of the encoder; auto: bfloat16 autocast where the processor has it."""
+    token_budget: int = 8192
+    """Tokens in one batch, padding included."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GeneratorRecipe:
+    """The conditional generator: (noise, label) -> embedding."""
+
+    depth: int = 1
+    """Hidden layers, 1 to 16."""
+    width: int = 256
+    """Units per hidden layer."""
+    noise: Literal["normal", "uniform"] = "normal"
+    """Distribution of the noise: N(0, 1), or U(0, 1) as in GAN-BERT."""
+    noise_width: int = 64
+    """Width of the noise vector."""
+    dropout: float = 0.0
+    """Dropout probability of the hidden layers."""
+    ema: float = 0.99
+    """Decay of the moving average of the weights that samples come from; 0: the last weights."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DiscriminatorRecipe:
+    """The discriminator, whose class heads are the classifier."""
+
+    depth: int = 1
+    """Hidden layers, 1 to 16."""
+    width: int = 256
+    """Units per hidden layer."""
+    dropout: float = 0.2
+    """Dropout probability of the hidden layers."""
+    linear_skip: bool = True
+    """Class heads also see the embedding itself, so that logistic regression is a special case."""
+    spectral_norm: bool = False
+    """Divide each weight matrix by its largest singular value."""
+    ema: float = 0.99
+    """Decay of the moving average that gives pseudo-labels and predictions; 0: the last weights."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ObjectiveRecipe:
+    """The game and how much each of its terms counts; 0 leaves a term out."""
+
+    name: Literal[
+        "hinge", "ac-gan", "gan-bert", "tac-gan", "adc-gan", "reac-gan", "moment-matching"
+    ] = "hinge"
+    """Adversarial objective; moment-matching trains the generator with no adversary."""
+    adversarial: float = 1.0
+    """Weight of the adversarial losses."""
+    class_real: float = 1.0
+    """Discriminator: cross-entropy on labelled rows."""
+    class_fake: float = 0.1
+    """Discriminator: cross-entropy on fakes, which makes them training data."""
+    class_generator: float = 0.3
+    """Generator: cross-entropy of its fakes under the discriminator's class heads."""
+    feature_matching: float = 1.0
+    """Generator: mean features of real and fake."""
+    moment_matching: float = 1.0
+    """Generator: class means and covariance of real and fake embeddings."""
+    mode_seeking: float = 0.0
+    """Generator: penalty on fakes that ignore their noise."""
+    r1: float = 0.0
+    """Discriminator: gradient penalty on real rows."""
+    negative_augmentation: float = 0.0
+    """Discriminator: recombined real rows count as fakes, with this weight."""
+    ridge: float = 20.0
+    """Discriminator: squared weights of the linear skip, times this, divided by the labelled rows."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SemisupervisedRecipe:
+    """How unlabelled rows take part."""
+
+    labeled_share: float = 0.25
+    """Share of a batch drawn from the labelled rows, in (0, 1]."""
+    pseudo_labels: float = 1.0
+    """Weight of the cross-entropy on pseudo-labels; 0: none."""
+    threshold: float = 0.8
+    """Least probability at which a pseudo-label counts."""
+    alignment: bool = True
+    """Distribution alignment: scale pseudo-labels to the labelled class shares."""
+    warmup_steps: int = 100
+    """Steps before pseudo-labels count, and again until they count in full."""
+    fake_labels: Literal["prior", "uniform"] = "prior"
+    """Fake labels follow the labelled class shares, or are uniform."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainingRecipe:
+    """The loop."""
+
+    steps: int = 300
+    """Updates of each player."""
+    batch_size: int = 128
+    """Real rows per step, labelled and unlabelled; as many fakes."""
+    members: int = 4
+    """GANs trained as one program from different seeds; their probabilities are averaged."""
+    discriminator_learning_rate: float = 1e-3
+    """AdamW step size of the discriminator."""
+    generator_learning_rate: float = 5e-4
+    """AdamW step size of the generator."""
+    beta1: float = 0.5
+    """AdamW first-moment decay."""
+    weight_decay: float = 0.01
+    """AdamW decay of the discriminator's weights."""
+    clip: float = 10.0
+    """Largest gradient norm of each player and member; 0: no clipping."""
+    divergence_norm: float = 1e6
+    """Gradient norm at which a run stops as diverged."""
+    eval_every_steps: int = 50
+    """Steps between two records in metrics.jsonl."""
+    checkpoint_every_steps: int = 100
+    """Steps between two checkpoints."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReportRecipe:
+    """What is compared and drawn once training has ended."""
+
+    baselines: tuple[
+        Literal[
+            "logistic_regression",
+            "self_training",
+            "label_spreading",
+            "supervised_mlp",
+            "gan_bert",
+        ],
+        ...,
+    ] = ("logistic_regression", "self_training", "label_spreading", "supervised_mlp", "gan_bert")
+    """Methods trained on the same ids beside the GAN."""
+    fakes: int = 500
+    """Fake embeddings that are measured and drawn."""
+    figures: bool = True
+    """Draw figures and write report.html."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recipe:
+    """Everything that decides one run."""
+
+    seed: int = 0
+    """Seed of the label draw and of every random stream."""
+    data: DataRecipe = field(default_factory=DataRecipe)
+    """Text and labels."""
+    encoder: EncoderRecipe = field(default_factory=EncoderRecipe)
+    """Text encoder."""
+    generator: GeneratorRecipe = field(default_factory=GeneratorRecipe)
+    """Generator."""
+    discriminator: DiscriminatorRecipe = field(default_factory=DiscriminatorRecipe)
+    """Discriminator."""
+    objective: ObjectiveRecipe = field(default_factory=ObjectiveRecipe)
+    """Losses."""
+    semisupervised: SemisupervisedRecipe = field(default_factory=SemisupervisedRecipe)
+    """Unlabelled rows."""
+    training: TrainingRecipe = field(default_factory=TrainingRecipe)
+    """Loop."""
+    report: ReportRecipe = field(default_factory=ReportRecipe)
+    """Comparison and pictures."""

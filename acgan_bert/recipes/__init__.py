@@ -1,0 +1,1 @@
+"""The recipes that a user starts from, one YAML file each."""

@@ -1,0 +1,89 @@
+"""Measures, maps and reports for conditional generators of embeddings; no torch in here.
+
+Everything promised is reachable from here and loaded on first use, so that ``import analysis``
+costs next to nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from analysis.metrics.collapse import collapse_report
+    from analysis.metrics.floors import Floor, real_floor
+    from analysis.metrics.frechet import frechet_distance
+    from analysis.metrics.kernel import kernel_distance
+    from analysis.metrics.neighbors import PRDC, prdc
+    from analysis.neighbors import memorized, nearest_real
+    from analysis.plots import comparison_bars, embedding_map, learning_curves, render
+    from analysis.projection import Map, all_maps, pca_map, tsne_map
+    from analysis.report.page import write_report
+    from analysis.runs import Run, read_run
+    from analysis.scores import Score, comparison, verdict
+    from analysis.statistics import accuracy_interval, mean_interval, paired_test
+
+_HOMES = {
+    "Score": "analysis.scores",
+    "comparison": "analysis.scores",
+    "verdict": "analysis.scores",
+    "collapse_report": "analysis.metrics.collapse",
+    "Floor": "analysis.metrics.floors",
+    "real_floor": "analysis.metrics.floors",
+    "frechet_distance": "analysis.metrics.frechet",
+    "kernel_distance": "analysis.metrics.kernel",
+    "PRDC": "analysis.metrics.neighbors",
+    "prdc": "analysis.metrics.neighbors",
+    "memorized": "analysis.neighbors",
+    "nearest_real": "analysis.neighbors",
+    "comparison_bars": "analysis.plots",
+    "embedding_map": "analysis.plots",
+    "learning_curves": "analysis.plots",
+    "render": "analysis.plots",
+    "Map": "analysis.projection",
+    "all_maps": "analysis.projection",
+    "pca_map": "analysis.projection",
+    "tsne_map": "analysis.projection",
+    "write_report": "analysis.report.page",
+    "Run": "analysis.runs",
+    "read_run": "analysis.runs",
+    "accuracy_interval": "analysis.statistics",
+    "mean_interval": "analysis.statistics",
+    "paired_test": "analysis.statistics",
+}
+
+__all__ = [
+    "PRDC",
+    "Floor",
+    "Map",
+    "Run",
+    "Score",
+    "accuracy_interval",
+    "all_maps",
+    "collapse_report",
+    "comparison",
+    "comparison_bars",
+    "embedding_map",
+    "frechet_distance",
+    "kernel_distance",
+    "learning_curves",
+    "mean_interval",
+    "memorized",
+    "nearest_real",
+    "paired_test",
+    "pca_map",
+    "prdc",
+    "read_run",
+    "real_floor",
+    "render",
+    "tsne_map",
+    "verdict",
+    "write_report",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Load the module that holds ``name`` on first use."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'analysis' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value

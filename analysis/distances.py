@@ -1,0 +1,116 @@
+"""Checked sample matrices and Euclidean distances between them, in blocks of rows."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Matrix = NDArray[np.float64]
+BLOCK_ROWS = 1024
+
+
+def as_samples(array: ArrayLike, name: str, *, minimum: int = 2) -> Matrix:
+    """Return ``array`` as a finite float64 matrix, or say what is wrong with it.
+
+    Args:
+        array: samples, a row each, shape (N, D).
+        name: name of the caller's argument, for the message.
+        minimum: least number of rows.
+
+    Raises:
+        ValueError: not numeric, not two-dimensional, too few rows, or a value is not finite.
+    """
+    try:
+        samples = np.asarray(array, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: found values that are no numbers; want a float matrix") from None
+    if samples.ndim != 2 or samples.shape[1] == 0:
+        raise ValueError(f"{name}: found shape {samples.shape}; want (rows, features)")
+    if samples.shape[0] < minimum:
+        raise ValueError(f"{name}: found shape {samples.shape}; want at least {minimum} rows")
+    finite = np.isfinite(samples).all(axis=1)
+    if not finite.all():
+        raise ValueError(
+            f"{name}: found shape {samples.shape} with NaN or infinity in {np.sum(~finite)} rows "
+            f"(the first is {int(np.argmin(finite))}); want finite values"
+        )
+    return samples
+
+
+def as_sample_pair(
+    real: ArrayLike, fake: ArrayLike, *, names: tuple[str, str] = ("real", "fake"), minimum: int = 2
+) -> tuple[Matrix, Matrix]:
+    """Check two sample matrices and that they are equally wide.
+
+    Args:
+        real: shape (N, D).
+        fake: shape (M, D).
+        names: names of the two arguments, for the message.
+        minimum: least number of rows of each.
+
+    Raises:
+        ValueError: as :func:`as_samples`, or the widths differ.
+    """
+    first = as_samples(real, names[0], minimum=minimum)
+    second = as_samples(fake, names[1], minimum=minimum)
+    if first.shape[1] != second.shape[1]:
+        raise ValueError(
+            f"{names[1]}: found shape {second.shape}; want {first.shape[1]} features, "
+            f"as {names[0]} has with shape {first.shape}"
+        )
+    return first, second
+
+
+def as_labels(labels: ArrayLike, rows: int, name: str) -> np.ndarray:
+    """Return one label a row as a vector.
+
+    Raises:
+        ValueError: ``labels`` is not a vector of ``rows`` values.
+    """
+    vector = np.asarray(labels)
+    if vector.shape != (rows,):
+        raise ValueError(f"{name}: found shape {vector.shape}; want one label a row, ({rows},)")
+    return vector
+
+
+def squared_distance_blocks(
+    first: Matrix, second: Matrix, *, rows: int = BLOCK_ROWS
+) -> Iterator[tuple[int, Matrix]]:
+    """Yield (first row of the block, squared distances of these rows to all of ``second``).
+
+    Both sets are shifted by the mean of ``second`` beforehand: ‖x‖² + ‖y‖² − 2xy loses digits when
+    the cloud lies far from the origin.
+
+    Args:
+        first: shape (N, D).
+        second: shape (M, D).
+        rows: most rows in one block, which bounds memory by rows × M.
+    """
+    center = second.mean(axis=0)
+    shifted = second - center
+    norms = np.einsum("nd,nd->n", shifted, shifted)
+    for start in range(0, len(first), rows):
+        block = first[start : start + rows] - center
+        squared = block @ shifted.T
+        squared *= -2.0
+        squared += norms
+        squared += np.einsum("nd,nd->n", block, block)[:, None]
+        np.maximum(squared, 0.0, out=squared)
+        yield start, squared
+
+
+def rounding_slack(first: Matrix, second: Matrix) -> float:
+    """Return a squared distance below which two rows cannot be told apart in float64."""
+    center = second.mean(axis=0)
+    largest = max(float(np.square(part - center).sum(axis=1).max()) for part in (first, second))
+    return 64 * float(np.finfo(np.float64).eps) * largest
+
+
+def mean_pairwise_distance(samples: Matrix) -> float:
+    """Return the mean Euclidean distance over all pairs of distinct rows of an (N, D) matrix."""
+    total = 0.0
+    for start, squared in squared_distance_blocks(samples, samples):
+        own = np.arange(len(squared))
+        squared[own, start + own] = 0.0
+        total += float(np.sqrt(squared).sum())
+    return total / (len(samples) * (len(samples) - 1))

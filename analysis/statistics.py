@@ -1,0 +1,133 @@
+"""From repetitions and counts to means, intervals and tests.
+
+Source: Wilson 1927 (one proportion); Newcombe 1998, method 10 (difference of two); Efron 1987
+(BCa bootstrap).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A 95 % confidence interval."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class PairedTest:
+    """How two paired series differ.
+
+    Attributes:
+        mean_difference: mean of a − b.
+        standard_error: of that mean.
+        p_value: two-sided paired t-test.
+        wilcoxon_p_value: two-sided Wilcoxon signed-rank test, which assumes no normality.
+        pairs: number of pairs.
+    """
+
+    mean_difference: float
+    standard_error: float
+    p_value: float
+    wilcoxon_p_value: float
+    pairs: int
+
+
+def accuracy_interval(correct: int, total: int) -> Interval:
+    """Return the Wilson 95 % interval of a share of correct answers.
+
+    Args:
+        correct: right answers.
+        total: answers, at least 1.
+
+    Raises:
+        ValueError: not 0 ≤ correct ≤ total with total ≥ 1.
+
+    Example:
+        >>> interval = accuracy_interval(50, 100)
+        >>> round(interval.low, 3), round(interval.high, 3)
+        (0.404, 0.596)
+    """
+    if total < 1 or not 0 <= correct <= total:
+        raise ValueError(f"correct: found {correct} of total {total}; want 0 <= correct <= total")
+    bounds = stats.binomtest(int(correct), int(total)).proportion_ci(method="wilson")
+    return Interval(float(bounds.low), float(bounds.high))
+
+
+def difference_interval(correct: tuple[int, int], totals: tuple[int, int]) -> Interval:
+    """Return Newcombe's 95 % interval of the difference of two shares, first minus second.
+
+    The two are treated as independent. Methods scored on the same rows mostly err on the same
+    rows, so that the true interval is narrower.
+
+    Raises:
+        ValueError: a count does not fit its total.
+    """
+    first, second = (accuracy_interval(c, t) for c, t in zip(correct, totals, strict=True))
+    share_1, share_2 = correct[0] / totals[0], correct[1] / totals[1]
+    difference = share_1 - share_2
+    below = np.hypot(share_1 - first.low, second.high - share_2)
+    above = np.hypot(first.high - share_1, share_2 - second.low)
+    return Interval(float(difference - below), float(difference + above))
+
+
+def mean_interval(values: ArrayLike, *, rng: int | np.random.Generator = 0) -> Interval:
+    """Return the bootstrap 95 % interval (BCa, 9,999 resamples) of a mean.
+
+    Args:
+        values: repetitions, shape (N,), N ≥ 2.
+        rng: seed or generator of the resamples.
+
+    Raises:
+        ValueError: not a finite vector of 2 or more values.
+    """
+    vector = _finite_vector(values, "values")
+    if np.ptp(vector) == 0.0:
+        return Interval(float(vector[0]), float(vector[0]))
+    generator = np.random.default_rng(rng)
+    bounds = stats.bootstrap((vector,), np.mean, rng=generator, method="BCa").confidence_interval
+    return Interval(float(bounds.low), float(bounds.high))
+
+
+def paired_test(a: ArrayLike, b: ArrayLike) -> PairedTest:
+    """Test whether two paired series have the same mean.
+
+    Args:
+        a: shape (N,), N ≥ 2.
+        b: shape (N,), paired with ``a`` (same seed, same draw of labels).
+
+    Raises:
+        ValueError: not finite vectors, or of different lengths.
+
+    Example:
+        >>> paired_test([1.0, 2.0, 3.0], [1.0, 2.0, 3.0]).p_value
+        1.0
+    """
+    first, second = _finite_vector(a, "a"), _finite_vector(b, "b")
+    if len(first) != len(second):
+        raise ValueError(f"b: found shape {second.shape}; want {first.shape}, paired with a")
+    difference = first - second
+    mean = float(difference.mean())
+    error = float(difference.std(ddof=1) / np.sqrt(len(difference)))
+    if not difference.any():
+        return PairedTest(mean, error, 1.0, 1.0, len(difference))
+    # Equal differences up to rounding leave no spread: the t statistic is infinite.
+    spread = error > 1e-12 * abs(mean)
+    p_value = 2.0 * float(stats.t.sf(abs(mean) / error, len(difference) - 1)) if spread else 0.0
+    signed_rank = float(stats.wilcoxon(difference).pvalue)
+    return PairedTest(mean, error, p_value, signed_rank, len(difference))
+
+
+def _finite_vector(values: ArrayLike, name: str) -> NDArray[np.float64]:
+    """Return a finite vector of two or more values, or say what is wrong with it."""
+    vector = np.asarray(values, dtype=np.float64)
+    if vector.ndim != 1 or len(vector) < 2:
+        raise ValueError(f"{name}: found shape {vector.shape}; want a vector of 2 or more values")
+    if not np.isfinite(vector).all():
+        raise ValueError(f"{name}: found shape {vector.shape} with NaN or infinity; want numbers")
+    return vector

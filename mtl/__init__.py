@@ -1,0 +1,1 @@
+"""Multitask text library: tasks and corpora in, sentence vectors and predictions out."""

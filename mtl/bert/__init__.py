@@ -1,0 +1,1 @@
+"""Vectors out: pretrained encoders and the embedding store."""

@@ -1,0 +1,1 @@
+"""Sentences in: tasks, readers, built-in corpora, token batches."""

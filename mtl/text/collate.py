@@ -1,0 +1,115 @@
+"""Texts -> token batches: tokenised in windows, sorted by length, padded under a token budget.
+
+A window is all that is held in memory, so memory is flat in the number of texts; sorting inside
+it keeps padding low. The tokenizer pads, and thereby gives its own mask and token types.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import PreTrainedTokenizerBase
+
+WINDOW_TEXTS = 8192
+# Tokenizers keep what truncation cuts off until the window is done, so long texts end one sooner.
+WINDOW_CHARACTERS = 8_000_000
+
+
+class TokenBatch(NamedTuple):
+    """Rows padded to the longest among them.
+
+    Args:
+        input_ids_BL: (B, L) int64 token ids.
+        attention_mask_BL: (B, L) int64, 1 on tokens and 0 on padding.
+        token_type_ids_BL: (B, L) int64, 1 on the second sentence; None where the tokenizer
+            has no such ids.
+        rows: (B,) int64 positions of the rows in the texts given.
+    """
+
+    input_ids_BL: torch.Tensor  # noqa: N815 - the project's shape suffix
+    attention_mask_BL: torch.Tensor  # noqa: N815
+    token_type_ids_BL: torch.Tensor | None  # noqa: N815
+    rows: NDArray[np.int64]
+
+
+def token_batches(
+    texts: Sequence[str],
+    pairs: Sequence[str] | None,
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    max_length: int,
+    token_budget: int,
+) -> Iterator[TokenBatch]:
+    """Tokenise texts, longest first within each window, in batches of bounded padded size.
+
+    Args:
+        texts: (N,) sentences, or the first ones of pairs.
+        pairs: (N,) second sentences, joined to the first by the tokenizer; or None.
+        tokenizer: Of the encoder that will read the batches.
+        max_length: Tokens a row, special ones included; what is beyond is cut off.
+        token_budget: Padded tokens a batch, B × L; a single longer row makes a batch of its own.
+
+    Yields:
+        Batches that together hold every row once.
+
+    Raises:
+        ValueError: A size is not positive, or the pairs are not as many as the texts.
+    """
+    if max_length < 1 or token_budget < 1:
+        raise ValueError(f"max_length {max_length} and token_budget {token_budget} must be >= 1")
+    if pairs is not None and len(pairs) != len(texts):
+        raise ValueError(f"{len(texts)} texts, but {len(pairs)} second sentences")
+    for start, stop in _windows(texts, pairs):
+        encoded = tokenizer(
+            list(texts[start:stop]),
+            None if pairs is None else list(pairs[start:stop]),
+            truncation=True,
+            max_length=max_length,
+            return_attention_mask=True,
+        )
+        lengths = np.array([len(ids) for ids in encoded["input_ids"]], dtype=np.int64)
+        for chosen in _batches(lengths, token_budget):
+            yield _pad(
+                tokenizer, {k: [v[i] for i in chosen] for k, v in encoded.items()}, chosen + start
+            )
+
+
+def _windows(texts: Sequence[str], pairs: Sequence[str] | None) -> Iterator[tuple[int, int]]:
+    """Cut the rows into runs of at most so many texts and, but for one text, characters."""
+    start = characters = 0
+    for row, text in enumerate(texts):
+        length = len(text) + (len(pairs[row]) if pairs is not None else 0)
+        full = row - start >= WINDOW_TEXTS or characters + length > WINDOW_CHARACTERS
+        if row > start and full:
+            yield start, row
+            start, characters = row, 0
+        characters += length
+    if start < len(texts):
+        yield start, len(texts)
+
+
+def _batches(lengths: NDArray[np.int64], token_budget: int) -> Iterator[NDArray[np.int64]]:
+    """Cut the rows, longest first, into runs whose padded size stays in the budget."""
+    order = np.argsort(-lengths, kind="stable")
+    start = 0
+    while start < len(order):
+        longest = max(int(lengths[order[start]]), 1)
+        stop = start + max(1, token_budget // longest)
+        yield order[start:stop]
+        start = stop
+
+
+def _pad(
+    tokenizer: PreTrainedTokenizerBase,
+    features: dict[str, list[list[int]]],
+    rows: NDArray[np.int64],
+) -> TokenBatch:
+    padded = tokenizer.pad(features, padding=True, return_tensors="pt")
+    return TokenBatch(
+        input_ids_BL=padded["input_ids"],
+        attention_mask_BL=padded["attention_mask"],
+        token_type_ids_BL=padded.get("token_type_ids"),
+        rows=rows,
+    )
