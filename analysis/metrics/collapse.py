@@ -125,7 +125,8 @@ def _conditional_hits(
     fit, held_out = order[::2], order[1::2]
     if len(np.unique(real_y[fit])) < 2:
         return np.full(len(fake), np.nan), held_out, np.full(len(held_out), np.nan)
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000))
+    classifier = LogisticRegression(C=0.01, class_weight="balanced", max_iter=1000)
+    model = make_pipeline(StandardScaler(), classifier)
     model.fit(real[fit], real_y[fit])
     hits = (model.predict(fake) == fake_y).astype(float)
     return hits, held_out, (model.predict(real[held_out]) == real_y[held_out]).astype(float)

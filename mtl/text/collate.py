@@ -14,7 +14,7 @@ from transformers import PreTrainedTokenizerBase
 
 WINDOW_TEXTS = 8192
 # Tokenizers keep what truncation cuts off until the window is done, so long texts end one sooner.
-WINDOW_CHARACTERS = 8_000_000
+WINDOW_CHARACTERS = 2_000_000
 
 
 class TokenBatch(NamedTuple):
@@ -28,9 +28,9 @@ class TokenBatch(NamedTuple):
         rows: (B,) int64 positions of the rows in the texts given.
     """
 
-    input_ids_BL: torch.Tensor  # noqa: N815 - the project's shape suffix
-    attention_mask_BL: torch.Tensor  # noqa: N815
-    token_type_ids_BL: torch.Tensor | None  # noqa: N815
+    input_ids_BL: torch.Tensor
+    attention_mask_BL: torch.Tensor
+    token_type_ids_BL: torch.Tensor | None
     rows: NDArray[np.int64]
 
 

@@ -78,7 +78,7 @@ def find_columns(
     if require_labels and len(table.columns) == 1:
         sniffed = f" (delimiter sniffed: {table.delimiter})" if table.delimiter else ""
         raise InputError(
-            f"{table.source}: a single column, {next(iter(table.columns))!r}{sniffed}; expected "
+            f"{table.source}: a single column, {table.listed()!r}{sniffed}; expected "
             "a text and a label column, separated by comma, tab, semicolon or pipe"
         )
     if given.label and given.label not in table.columns and not require_labels:
@@ -119,7 +119,7 @@ def _with_texts(table: Table, given: Columns, arity: int) -> Columns:
     if arity == 2 and not pair:
         raise InputError(
             f"{table.source}: no second sentence found for a task of pairs; name its column with "
-            f"--data.text_pair among: {_listed(table)}"
+            f"--data.text_pair among: {table.listed()}"
         )
     if not text:
         text = next((names[key] for key in _TEXTS if key in names and names[key] != pair), "")
@@ -146,7 +146,7 @@ def _longest(table: Table, given: Columns) -> str:
     if not clear:
         raise InputError(
             f"{table.source}: no column is clearly the text; name it with --data.text among: "
-            f"{_listed(table)}"
+            f"{table.listed()}"
         )
     return ranked[0]
 
@@ -158,7 +158,7 @@ def _find_label(table: Table, found: Columns, *, by_content: bool) -> str:
     known = next((names[key] for key in _LABELS if key in names), "")
     if known or not by_content:
         return known
-    free = [name for name in free if _key(name) not in _IDS]
+    free = [name for name in free if _key(name) not in (*_IDS, *_TEXTS)]
     likely = [name for name in free if len(free) == 1 or _has_few_values(table, name)]
     if len(likely) == 1 and likely[0] in table.columns[likely[0]]:
         raise _no_header(table)
@@ -166,14 +166,14 @@ def _find_label(table: Table, found: Columns, *, by_content: bool) -> str:
         found_instead = f"{' and '.join(likely)} may be" if likely else "none looks like it"
         raise InputError(
             f"{table.source}: no column is clearly the label ({found_instead}); name it with "
-            f"--data.label among: {_listed(table)} (--data.text is {found.text})"
+            f"--data.label among: {table.listed()} (--data.text is {found.text})"
         )
     return likely[0]
 
 
 def _no_header(table: Table) -> InputError:
     return InputError(
-        f"{table.source}: the first line ({_listed(table)}) looks like data, not like column "
+        f"{table.source}: the first line ({table.listed()}) looks like data, not like column "
         "names; add a header line such as: text,label"
     )
 
@@ -200,7 +200,7 @@ def _check_known(table: Table, name: str, flag: str) -> None:
     hint = f"did you mean {close[0]!r}? " if close else ""
     raise InputError(
         f"{table.source}: no column {name!r} (--data.{flag}); {hint}the columns are: "
-        f"{_listed(table)}"
+        f"{table.listed()}"
     )
 
 
@@ -210,12 +210,8 @@ def _check_distinct(table: Table, found: Columns) -> None:
         if used.count(name) > 1:
             raise InputError(
                 f"{table.source}: column {name!r} is chosen twice among text, text_pair and label; "
-                f"choose different ones among: {_listed(table)}"
+                f"choose different ones among: {table.listed()}"
             )
-
-
-def _listed(table: Table) -> str:
-    return ", ".join(table.columns)
 
 
 def _key(name: str) -> str:

@@ -14,7 +14,7 @@ from mtl.errors import InputError
 from mtl.text.columns import Columns, find_columns, id_column
 from mtl.text.labels import class_indices, clean, infer_kind, score_values, task_name
 from mtl.text.readers import read_table
-from mtl.text.table import Table, some
+from mtl.text.table import SHOWN, Table, some
 from mtl.text.tasks import Task
 
 __all__ = ["Columns", "Corpus", "read_corpus"]
@@ -59,7 +59,9 @@ class Corpus:
 
     def select(self, indices: ArrayLike) -> "Corpus":
         """Keep the rows at these positions (or under this mask), in this order."""
-        rows = np.arange(len(self))[np.asarray(indices, dtype=_index_type(indices))]
+        array = np.asarray(indices)
+        # An empty list has no type of its own; a mask must stay one.
+        rows = np.arange(len(self))[array if array.dtype == bool else array.astype(np.int64)]
         return replace(
             self,
             ids=tuple(self.ids[row] for row in rows),
@@ -103,17 +105,19 @@ def read_corpus(
         # A file to predict may hold an unrelated column called "score"; nobody asked for it.
         found, cells = replace(found, label=""), [""] * len(table)
     task = task or _infer_task(table, found, cells)
-    kept, notes = _rows_to_keep(table, found, cells) if require_labels else (range(len(table)), ())
     corpus = _assemble(table, found, task=task, cells=cells)
-    notes = (*table.notes, *_column_notes(table, columns, found), *corpus.notes, *notes)
+    useless = _useless_rows(table, found, cells) if require_labels else set()
+    notes = [*table.notes, *_column_notes(table, columns, found), *corpus.notes]
+    notes += _row_notes(table, found, useless, np.flatnonzero(corpus.labels < 0).tolist())
+    if useless:
+        corpus = corpus.select([row for row in range(len(table)) if row not in useless])
     if require_labels and not np.any(corpus.labels >= 0):
         raise InputError(f"{source}: no row has a label; label some in column {found.label!r}")
-    corpus = replace(corpus if len(kept) == len(corpus) else corpus.select(kept), notes=notes)
-    return replace(corpus, notes=(*notes, *_unlabelled_notes(table, corpus, kept, found)))
+    return replace(corpus, notes=tuple(notes))
 
 
-def _read_demo(source: str, *, task: Task | None, split: str) -> Corpus:
-    name = source.removeprefix("demo:")
+def _read_demo(source: str, *, task: Task | None, split: Any) -> Corpus:  # noqa: ANN401
+    name: Any = source.removeprefix("demo:")
     if name not in _DEMOS:
         raise InputError(
             f"{source}: no such built-in corpus; choose {' or '.join(f'demo:{n}' for n in _DEMOS)}"
@@ -123,9 +127,9 @@ def _read_demo(source: str, *, task: Task | None, split: str) -> Corpus:
     corpus = demo_corpus(name, split)
     if task is not None and corpus.task != task:
         raise InputError(
-            f"{source}: its task, {corpus.task.name!r} with classes {some(corpus.task.classes)}, is "
-            f"not the one trained on, {task.name!r} with classes {some(task.classes)}; give data "
-            "of the same task"
+            f"{source}: its task, {corpus.task.name!r} with classes {some(corpus.task.classes)}, "
+            f"is not the one trained on, {task.name!r} with classes {some(task.classes)}; give "
+            "data of the same task"
         )
     return corpus
 
@@ -188,41 +192,38 @@ def _ids(table: Table, found: Columns) -> tuple[tuple[str, ...], tuple[str, ...]
     return counted, (unusable,) if name else ()
 
 
-def _rows_to_keep(
-    table: Table, found: Columns, cells: Sequence[str]
-) -> tuple[Sequence[int], tuple[str, ...]]:
-    """Leave out rows that lack both their label and their (second) sentence."""
-    column = found.text_pair or found.text
-    texts = table.cells(column)
-    useless = [row for row in range(len(table)) if not cells[row] and not texts[row].strip()]
-    if not useless:
-        return range(len(table)), ()
-    dropped = set(useless)
-    what = "second sentence" if found.text_pair else "text"
-    note = f"{table.source}: skipped {_rows(table, useless, found)}, with neither {what} nor label"
-    return [row for row in range(len(table)) if row not in dropped], (note,)
+def _useless_rows(table: Table, found: Columns, cells: Sequence[str]) -> set[int]:
+    """Find the rows that lack both their label and their (second) sentence."""
+    texts = table.cells(found.text_pair or found.text)
+    return {row for row in range(len(table)) if not cells[row] and not texts[row].strip()}
 
 
-def _unlabelled_notes(
-    table: Table, corpus: Corpus, kept: Sequence[int], found: Columns
-) -> tuple[str, ...]:
-    rows = [kept[position] for position in np.flatnonzero(corpus.labels < 0)]
-    if not rows or not found.label:
-        return ()
-    count = _rows(table, rows, found)
-    minus = ""
-    if any(cell.strip() in ("-1", "-1.0") for cell in (table.cells(found.label)[r] for r in rows)):
-        minus = " (a label of -1 means unlabelled)"
-    return (f"{table.source}: unlabelled are {count}{minus}",)
+def _row_notes(
+    table: Table, found: Columns, useless: set[int], unlabelled: Sequence[int]
+) -> list[str]:
+    """Say which rows are left out, and which have no label though there is a label column."""
+    notes = []
+    if useless:
+        what = "second sentence" if found.text_pair else "text"
+        places = _places(table, found, sorted(useless))
+        notes.append(f"{table.source}: skipped {places}, with neither {what} nor label")
+    kept = [row for row in unlabelled if row not in useless]
+    if kept and found.label:
+        written = table.columns[found.label]
+        minus = any(str(written[row]).strip().startswith("-1") for row in kept)
+        meaning = ", a label of -1 read as none" if minus else ""
+        notes.append(f"{table.source}: without a label{meaning}: {_places(table, found, kept)}")
+    return notes
 
 
-def _rows(table: Table, rows: Sequence[int], found: Columns) -> str:
+def _places(table: Table, found: Columns, rows: Sequence[int]) -> str:
     """Count rows and say where the first few are, with their ids."""
     name = id_column(table, found)
-    ids = table.cells(name) if name else []
-    places = [table.where(row) + (f", id {ids[row]}" if ids else "") for row in rows[:6]]
-    more = [""] * (len(rows) - len(places))
-    return f"{len(rows)} row{'s' * (len(rows) > 1)}: {some([*places, *more])}"
+    shown = [
+        table.where(row) + (f", id {table.columns[name][row]}" if name else "")
+        for row in rows[:SHOWN]
+    ]
+    return f"{len(rows)} row{'s' * (len(rows) > 1)} ({some(shown, total=len(rows))})"
 
 
 def _column_notes(table: Table, given: Columns, found: Columns) -> tuple[str, ...]:
@@ -236,8 +237,3 @@ def _column_notes(table: Table, given: Columns, found: Columns) -> tuple[str, ..
         if name and not said
     ]
     return (f"{table.source}: inferred: {', '.join(inferred)}",) if inferred else ()
-
-
-def _index_type(indices: ArrayLike) -> type:
-    """Let a mask stay a mask, and an empty list be indices."""
-    return bool if np.asarray(indices).dtype == bool else np.int64

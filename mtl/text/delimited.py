@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from itertools import dropwhile
 
 from mtl.errors import InputError
-from mtl.text.table import Table, some
+from mtl.text.table import Table, brief, some
 
 DELIMITERS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "pipe"}
 # The unit separator stands in where a file has one column only: no text holds it.
@@ -25,7 +25,7 @@ Rows = list[tuple[int, list[str]]]
 
 
 def read_delimited(source: str, text: str) -> Table:
-    """Split text into named columns.
+    r"""Split text into named columns.
 
     Args:
         source: What messages call it.
@@ -35,7 +35,7 @@ def read_delimited(source: str, text: str) -> Table:
         InputError: Empty, header only, a column named twice, a ragged row, an unclosed quote.
 
     Example:
-        >>> read_delimited("x.csv", "text;label\\nfine;1\\n").columns
+        >>> read_delimited("x.csv", "text;label\nfine;1\n").columns
         {'text': ['fine'], 'label': ['1']}
     """
     with _cells_of_any_length(len(text)):
@@ -48,7 +48,8 @@ def read_delimited(source: str, text: str) -> Table:
     body = [(line, cells) for line, cells in rows[1:] if not _is_blank(cells, len(header))]
     if not body:
         raise InputError(
-            f"{source}: only a header line ({', '.join(header)}) and no row; add rows below it"
+            f"{source}: only a header line ({', '.join(map(brief, header))}) and no row; "
+            "add rows below it"
         )
     _check_widths(source, body, len(header), _in_words(delimiter))
     blank = [str(line) for line, cells in rows[1:] if _is_blank(cells, len(header))]

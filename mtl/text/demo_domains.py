@@ -37,7 +37,7 @@ def _aspects(text: str) -> tuple[Aspect, ...]:
 
 
 def _events(text: str) -> tuple[Event, ...]:
-    """Read one event a line: "-2 wait/waiting {n} hours"; {n}, {few}, {tens} are drawn later."""
+    """Read one event a line: "-2 wait/waiting {n} hours", slots as in number_slots."""
     events = []
     for line in text.strip().splitlines():
         grade, verbs, rest = line.split(maxsplit=2)
@@ -59,7 +59,7 @@ DOMAINS: tuple[Domain, ...] = (
             -2 sit/sitting through {n} hours of pointless shouting
             -2 feel/feeling sick from the shaky camera for {n} hours
             -1 guess/guessing the ending after {n} minutes
-            -1 hear/hearing the same joke {n} times
+            -1 hear/hearing the same joke {times}
             1 hear/hearing {n} good jokes in a row
             1 recognize/recognizing the music of my childhood
             2 leave/leaving the cinema with goosebumps
@@ -78,7 +78,7 @@ DOMAINS: tuple[Domain, ...] = (
             -2 spend/spending the night sick after the fish
             -2 find/finding {few} dead flies in the salad
             -1 wait/waiting {tens} minutes for the bill
-            -1 ask/asking {few} times for a glass of water
+            -1 ask/asking {times} for a glass of water
             1 get/getting {few} free olives while we waited
             1 be/being greeted by name at the door
             2 taste/tasting the best dessert of my life
@@ -118,7 +118,7 @@ DOMAINS: tuple[Domain, ...] = (
             -1 spot/spotting {n} typos on one page
             1 meet/meeting {n} characters worth caring about
             1 learn/learning something new in every chapter
-            2 be/being moved to tears {few} times
+            2 be/being moved to tears {times}
             2 stay/staying up until {n} in the morning because I could not stop reading"""),
     ),
     Domain(
@@ -132,7 +132,7 @@ DOMAINS: tuple[Domain, ...] = (
         _events("""
             -2 lose/losing all my photos after {n} days
             -2 watch/watching the battery catch fire within {n} hours
-            -1 charge/charging it {few} times a day
+            -1 charge/charging it {times} a day
             -1 delete/deleting {tens} apps nobody asked for
             1 set/setting it up in {n} minutes
             1 find/finding {few} spare cables in the box
@@ -149,10 +149,10 @@ DOMAINS: tuple[Domain, ...] = (
             "delivery:process"
         ),
         _events("""
-            -2 be/being charged {n} times for a broken lamp
+            -2 be/being charged {times} for a broken lamp
             -2 be/being accused of theft in front of {n} strangers
             -1 stand/standing in line for {tens} minutes
-            -1 drive/driving back {few} times for the right size
+            -1 drive/driving back {times} for the right size
             1 get/getting a small discount on {n} pairs of socks
             1 be/being offered {few} cups of fresh coffee
             2 get/getting a full refund and {n} gifts as an apology
@@ -194,60 +194,5 @@ DOMAINS: tuple[Domain, ...] = (
             1 get/getting in free with {few} friends
             2 stand/standing in tears before {n} masterpieces
             2 be/being shown the secret archive by the director"""),
-    ),
-    Domain(
-        ("concert", "show", "gig"),
-        "at",
-        "night",
-        _aspects(
-            "band:general, opening act:story, encore:story, sound system:device, "
-            "ushers+:staff, venue:place, entry:process, lighting:general, "
-            "new songs+:story, bathrooms+:place"
-        ),
-        _events("""
-            -2 be/being crushed against a fence for {n} hours
-            -2 hear/hearing the singer insult the crowd {few} times
-            -1 see/seeing nothing but the backs of {n} tall men
-            -1 wait/waiting {tens} minutes for the band to show up
-            1 sing/singing along to {n} old favorites
-            1 find/finding {few} good seats near the front
-            2 be/being invited on stage with {n} other fans
-            2 hear/hearing {n} encores that gave me chills"""),
-    ),
-    Domain(
-        ("coffee machine", "espresso maker"),
-        "with",
-        "morning",
-        _aspects(
-            "coffee:food, milk frother:device, water tank:device, controls+:device, grinder:device, "
-            "delivery:process, support agents+:staff, timer:device, cappuccinos+:food"
-        ),
-        _events("""
-            -2 flood/flooding the kitchen with boiling water {few} times
-            -2 throw/throwing it in the trash after {n} days
-            -1 clean/cleaning {n} tiny parts after every cup
-            -1 read/reading {tens} pages before the first cup
-            1 have/having a decent cup ready in {n} minutes
-            1 get/getting {n} free bags of beans in the box
-            2 drink/drinking the best espresso of my life every day
-            2 win/winning over {n} coffee snobs with the first sip"""),
-    ),
-    Domain(
-        ("flight", "red-eye flight"),
-        "on",
-        "trip",
-        _aspects(
-            "flight attendants+:staff, seats+:general, meal:food, boarding:process, cabin:place, "
-            "screens+:device, pilots+:general, headphones+:device, lavatories+:place"
-        ),
-        _events("""
-            -2 sleep/sleeping on the airport floor for {n} nights
-            -2 lose/losing {n} suitcases for good
-            -1 be/being squeezed between {n} crying babies
-            -1 wait/waiting {tens} minutes on the runway
-            1 have/having {few} free seats next to me
-            1 land/landing {tens} minutes early
-            2 be/being given a real bed and {n} splendid courses
-            2 see/seeing the northern lights for {n} hours"""),
     ),
 )

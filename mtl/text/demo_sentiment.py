@@ -11,6 +11,7 @@ The rules (grades -2 … 2 are the classes terrible, bad, mixed, good, great):
 * hearsay: what others said, promised or feared counts nothing; what the speaker found decides.
 * event: praise or pity around an event counts nothing; the event's own grade decides, so that
   "What a joy it was to wait two hours for cold soup" is terrible.
+* feelings: what the speaker adds about themselves agrees with the grade of the rest.
 """
 
 from functools import lru_cache
@@ -23,7 +24,10 @@ from mtl.text.demo_sentiment_words import (
     ADJECTIVES,
     CONTRASTS,
     DENIALS,
+    DENIED_FEELINGS,
+    EMOTIONS,
     EXCLAMATIONS,
+    FEELINGS,
     HEARSAY,
     INTENSIFIERS,
     MIXTURES,
@@ -77,7 +81,8 @@ def _adjective(rng: np.random.Generator, aspect: Aspect, grade: int) -> str:
 
 def _slots(rng: np.random.Generator, domain: Domain, aspect: Aspect) -> dict[str, str]:
     """Fill the slots that templates of predicates may name."""
-    words = {g: _adjective(rng, aspect, g) for g in (-2, -1, 1, 2)}
+    kind = aspect.kind if rng.random() < 0.67 else "general"
+    words = {g: pick(rng, ADJECTIVES[kind][g]) for g in (-2, -1, 1, 2)}
     return {
         "is_": "were" if aspect.plural else "was",
         "terrible": words[-2],
@@ -129,7 +134,10 @@ def _two_aspects(rng: np.random.Generator, domain: Domain) -> tuple[Aspect, Aspe
 def _opening(rng: np.random.Generator, domain: Domain, hedges: tuple[str, ...]) -> str:
     """Draw what may stand before a statement: a place, a hedge, or nothing."""
     item = pick(rng, domain.items)
-    places = (f"{domain.preposition} this {item},", f"{domain.preposition} my cousin's favorite {item},")
+    places = (
+        f"{domain.preposition} this {item},",
+        f"{domain.preposition} the {item} my cousin chose,",
+    )
     return pick(rng, ("", "", *places, *hedges))
 
 
@@ -139,7 +147,8 @@ def _say_plain(rng: np.random.Generator, domain: Domain, grade: int) -> str:
     clause = f"the {aspect.noun} {_plain(rng, domain, aspect, grade)}"
     shape = rng.random()
     if shape < 0.25:
-        adjective = pick(rng, ADJECTIVES["general"][grade])
+        unused = tuple(word for word in ADJECTIVES["general"][grade] if word not in clause)
+        adjective = pick(rng, unused)
         item = with_article(f"{adjective} {pick(rng, domain.items)}")
         return f"this was {item}, and {clause}"
     if shape < 0.5:
@@ -197,6 +206,16 @@ def _say_event(rng: np.random.Generator, domain: Domain, grade: int) -> str:
     return f"{_opening(rng, domain, ('well,', 'last weekend,', 'once again,'))} {exclamation}"
 
 
+def _with_feeling(rng: np.random.Generator, review: str, grade: int) -> str:
+    """Add how the speaker feels, which agrees with the review."""
+    emotion = pick(rng, EMOTIONS[grade])
+    if abs(grade) < 2 and rng.random() < 0.4:
+        words = {"bad": -1, "good": 1, "great": 2}
+        slots = {name: pick(rng, EMOTIONS[g]) for name, g in words.items()}
+        emotion = pick(rng, DENIED_FEELINGS[grade]).format_map(slots)
+    return pick(rng, FEELINGS).format(review=review, emotion=emotion)
+
+
 _HEDGES = ("I have to say that", "all in all,", "last weekend,", "to be honest,", "in my view,")
 _FRAMES = {
     "plain": _say_plain,
@@ -205,13 +224,13 @@ _FRAMES = {
     "hearsay": _say_hearsay,
     "event": _say_event,
 }
-# Contrast cannot reach a pole, and no event is mixed; the others take their places.
+# Contrast cannot reach a pole, and no event is mixed.
 _FRAMES_OF_GRADE = {
-    -2: ("plain", "denial", "hearsay", "hearsay", "event"),
-    -1: ("plain", "denial", "contrast", "hearsay", "event"),
-    0: ("plain", "denial", "contrast", "contrast", "hearsay"),
-    1: ("plain", "denial", "contrast", "hearsay", "event"),
-    2: ("plain", "denial", "hearsay", "hearsay", "event"),
+    -2: ("plain", "plain", "denial", "hearsay", "event"),
+    -1: ("plain", "plain", "denial", "contrast", "hearsay", "event"),
+    0: ("plain", "plain", "denial", "contrast", "contrast", "hearsay"),
+    1: ("plain", "plain", "denial", "contrast", "hearsay", "event"),
+    2: ("plain", "plain", "denial", "hearsay", "event"),
 }
 
 
@@ -231,6 +250,9 @@ def reviews(count: int, seed: int) -> tuple[Review, ...]:
     while len(found) < count:
         grade = GRADES[len(found) % 5]
         frame = pick(rng, _FRAMES_OF_GRADE[grade])
-        text = sentence(_FRAMES[frame](rng, pick(rng, DOMAINS), grade))
+        text = _FRAMES[frame](rng, pick(rng, DOMAINS), grade)
+        if rng.random() < 0.6 and ":" not in text:
+            text = _with_feeling(rng, text.strip(), grade)
+        text = sentence(text)
         found.setdefault(text, Review(text, grade, frame))
     return tuple(found.values())

@@ -9,61 +9,64 @@ Graded = dict[int, tuple[str, ...]]
 
 def _graded(terrible: str, bad: str, mixed: str, good: str, great: str) -> Graded:
     lists = (terrible, bad, mixed, good, great)
-    return {
-        grade: tuple(text.split(", ")) for grade, text in zip(range(-2, 3), lists, strict=True)
-    }
+    return {grade: tuple(text.split(", ")) for grade, text in zip(range(-2, 3), lists, strict=True)}
 
 
 # "general" suits everything; the other lists suit one kind of aspect.
 ADJECTIVES: dict[str, Graded] = {
     "general": _graded(
-        "dreadful, awful, terrible, appalling, atrocious, abysmal",
-        "disappointing, poor, underwhelming, unimpressive, lackluster",
-        "average, ordinary, unremarkable, passable, middling, unexceptional",
-        "good, pleasing, decent, commendable, likable",
-        "superb, outstanding, magnificent, exceptional, wonderful, fantastic",
+        "dreadful, awful, terrible, appalling, atrocious, abysmal, horrible, horrendous, ghastly, "
+        "disgraceful, deplorable, hideous",
+        "disappointing, poor, underwhelming, unimpressive, lackluster, unsatisfying, substandard, "
+        "second-rate, mediocre, unpleasant, inferior",
+        "average, ordinary, unremarkable, passable, middling, unexceptional, so-so, acceptable, "
+        "tolerable, run-of-the-mill",
+        "good, pleasing, decent, agreeable, likable, nice, solid, satisfying, enjoyable, pleasant, "
+        "appealing",
+        "superb, outstanding, magnificent, exceptional, wonderful, fantastic, brilliant, amazing, "
+        "excellent, splendid, glorious, perfect",
     ),
     "staff": _graded(
-        "hostile, abusive, insulting, cruel",
-        "rude, unhelpful, inattentive, grumpy, impatient",
-        "businesslike, matter-of-fact, civil but distant",
-        "friendly, helpful, polite, attentive, kind",
-        "extraordinarily kind, impeccable, marvelous",
+        "hostile, abusive, insulting, cruel, vicious, despicable",
+        "rude, unhelpful, inattentive, grumpy, impatient, careless, unfriendly",
+        "businesslike, matter-of-fact, civil but distant, correct but cool",
+        "friendly, helpful, polite, attentive, kind, welcoming, considerate",
+        "extraordinarily kind, impeccable, marvelous, exemplary, fabulous",
     ),
     "food": _graded(
-        "inedible, revolting, disgusting, rancid",
-        "bland, greasy, stale, soggy, tasteless",
-        "edible, plain, filling but forgettable",
-        "tasty, fresh, flavorful, appetizing",
-        "exquisite, heavenly, divine, sublime",
+        "inedible, revolting, disgusting, rancid, repulsive, vile",
+        "bland, greasy, stale, soggy, tasteless, undercooked, unappetizing",
+        "edible, plain, filling but forgettable, harmless",
+        "tasty, fresh, flavorful, appetizing, well seasoned, wholesome",
+        "exquisite, heavenly, divine, sublime, out of this world, scrumptious",
     ),
     "story": _graded(
-        "unbearable, insufferable, excruciating, painfully inept",
-        "dull, predictable, tedious, clumsy, muddled",
-        "conventional, familiar, pleasant but forgettable",
-        "engaging, clever, moving, charming, entertaining",
-        "spellbinding, breathtaking, unforgettable, masterful",
+        "unbearable, insufferable, excruciating, painfully inept, moronic, mind-numbing",
+        "dull, predictable, tedious, clumsy, muddled, forgettable, boring",
+        "conventional, familiar, pleasant but forgettable, neither fresh nor stale",
+        "engaging, clever, moving, charming, entertaining, interesting, witty",
+        "spellbinding, breathtaking, unforgettable, masterful, dazzling, mesmerizing",
     ),
     "place": _graded(
-        "filthy, squalid, disgusting, unsanitary",
-        "shabby, cramped, noisy, dingy, stuffy",
-        "basic, functional, plain",
-        "clean, comfortable, cozy, tidy, inviting",
-        "immaculate, gorgeous, palatial, stunning",
+        "filthy, squalid, disgusting, unsanitary, revolting, nauseating",
+        "shabby, cramped, noisy, dingy, stuffy, drab, uncomfortable",
+        "basic, functional, plain, no-frills",
+        "clean, comfortable, cozy, tidy, inviting, bright, charming",
+        "immaculate, gorgeous, palatial, stunning, breathtaking, enchanting",
     ),
     "device": _graded(
-        "useless, worthless, unusable, hopeless",
-        "unreliable, flimsy, sluggish, clunky, awkward",
-        "standard, serviceable, functional",
-        "reliable, sturdy, handy, responsive, practical",
-        "phenomenal, stunning, first-rate, unbeatable",
+        "useless, worthless, unusable, hopeless, laughably bad, utterly broken",
+        "unreliable, flimsy, sluggish, clunky, awkward, shoddy, fiddly",
+        "standard, serviceable, functional, conventional",
+        "reliable, sturdy, handy, responsive, practical, dependable, useful",
+        "phenomenal, stunning, first-rate, unbeatable, sensational, spectacular",
     ),
     "process": _graded(
-        "chaotic, disastrous, nightmarish, shambolic",
-        "slow, confusing, frustrating, disorganized, stressful",
-        "uneventful, routine, standard",
-        "smooth, quick, easy, simple, convenient",
-        "effortless, faultless, flawless, seamless",
+        "chaotic, disastrous, nightmarish, shambolic, catastrophic, infuriating",
+        "slow, confusing, frustrating, disorganized, stressful, inefficient, annoying",
+        "uneventful, routine, standard, unspectacular",
+        "smooth, quick, easy, simple, convenient, efficient, orderly",
+        "effortless, faultless, flawless, seamless, impeccable, sublime",
     ),
 }
 
@@ -73,11 +76,11 @@ SOFTENERS = {-1: ("a bit", "rather", "mostly"), 1: ("fairly", "rather", "mostly"
 
 # What an aspect did to the reviewer.
 OUTCOMES: Graded = {
-    -2: ("ruined the whole {occasion}", "made us want to run away", "brought us close to tears"),
+    -2: ("ruined the whole {occasion}", "made us want to run away", "drove us up the wall"),
     -1: ("let us down", "left us cold", "got on our nerves"),
     0: ("neither pleased nor annoyed us", "made no impression either way"),
     1: ("won us over", "cheered us up", "put a smile on our faces"),
-    2: ("made the whole {occasion}", "took our breath away", "left us in awe"),
+    2: ("made the whole {occasion} for us", "took our breath away", "left us in awe"),
 }
 
 MIXTURES = (
@@ -101,8 +104,7 @@ DENIALS: Graded = {
         "{is_} never {good} for a moment",
         "{is_} far from {better}",
         "{is_} hardly {great}",
-        "{is_} not nearly as {better} as I had hoped",
-        "gave us no reason to rejoice",
+        "{is_} not nearly as {better} as I had been told",
         "did not cheer us up",
     ),
     0: (
@@ -110,7 +112,7 @@ DENIALS: Graded = {
         "{is_} neither {bad} nor {good}",
         "{is_} by no means {terrible}",
         "{is_} not {terrible}, just not {good} either",
-        "{is_} not nearly as {terrible} as I had feared",
+        "{is_} not nearly as {terrible} as I had been told",
         "did not quite ruin the {occasion}",
     ),
     1: (
@@ -119,8 +121,7 @@ DENIALS: Graded = {
         "{is_} never {bad} for a moment",
         "{is_} far from {bad}",
         "{is_} hardly {bad}",
-        "{is_} not nearly as {bad} as I had feared",
-        "gave us no reason to complain",
+        "{is_} not nearly as {bad} as I had been told",
         "did not let us down",
     ),
     2: (
@@ -179,10 +180,32 @@ EXCLAMATIONS = (
     "it was a real pleasure to {verb}",
     "the highlight of the {occasion} was {gerund}",
     "my favorite part of the {occasion} was {gerund}",
-    "nothing makes my {occasion} like {gerund}",
-    "there is nothing quite like {gerund}",
+    "nothing made my {occasion} like {gerund}",
+    "there was nothing quite like {gerund}",
     "I was lucky enough to {verb}",
     "what a hardship it was to {verb}",
     "poor me, I had to {verb}",
     "the worst I can report is {gerund}",
 )
+
+EMOTIONS = _graded(
+    "furious, miserable, disgusted, outraged, heartbroken, livid, horrified, devastated",
+    "annoyed, disappointed, unhappy, frustrated, irritated, dissatisfied, displeased",
+    "undecided, indifferent, torn, unmoved, of two minds, lukewarm, unsure what to think",
+    "happy, pleased, content, satisfied, cheerful, glad, impressed",
+    "overjoyed, ecstatic, thrilled, delighted, enraptured, euphoric, elated",
+)
+
+# How the speaker feels about it all; agrees with the grade of {review}.
+FEELINGS = (
+    "I was {emotion}: {review}",
+    "I left {emotion}: {review}",
+    "{review}; it left me {emotion}",
+    "{review}, so I was {emotion}",
+    "{review}; I am still {emotion}",
+)
+DENIED_FEELINGS: Graded = {
+    -1: ("not {good}", "hardly {great}", "not {good} at all", "far from {good}"),
+    0: ("neither {good} nor {bad}", "neither {bad} nor {good}"),
+    1: ("not {bad}", "hardly {bad}", "not {bad} at all", "far from {bad}"),
+}

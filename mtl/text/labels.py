@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl.errors import InputError
-from mtl.text.table import Table, some
+from mtl.text.table import Table, brief, some
 from mtl.text.tasks import Output, Task
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
@@ -65,8 +65,13 @@ def normalized(cell: str) -> str:
     Example:
         >>> [normalized(cell) for cell in ("1.0", "+07", "-1", "good", "0.5")]
         ['1', '7', '-1', 'good', '0.5']
+        >>> normalized("12345678901234567891")
+        '12345678901234567891'
     """
-    return str(int(number(cell))) if is_whole(cell) else cell
+    if not is_whole(cell):
+        return cell
+    # Digits alone may be more than a float holds exactly.
+    return str(int(number(cell)) if set(cell) & set(".eE") else int(cell))
 
 
 def clean(cells: Sequence[str]) -> list[str]:
@@ -109,7 +114,7 @@ def _score_kind(table: Table, column: str, values: Sequence[float]) -> LabelKind
         raise InputError(
             f"{table.source}: column {column!r} holds scores from {min(values):g} to "
             f"{max(values):g}, more than {_MOST_BUCKETS} units apart; bin them into classes, or "
-            "rescale them to 0–5"
+            "rescale them to 0 to 5"
         )
     buckets = tuple(str(bucket) for bucket in range(low, high + 1))
     return LabelKind(output="score", classes=buckets, low=float(low), high=float(high))
@@ -121,12 +126,12 @@ def _check_classes(table: Table, column: str, names: Sequence[str], *, num_rows:
         raise InputError(f"{where} holds no label; label some rows, or name the column that does")
     if len(names) == 1:
         raise InputError(
-            f"{where} holds one class only, {names[0]!r}; two classes at least are needed"
+            f"{where} holds one class only, {brief(names[0])!r}; two classes at least are needed"
         )
     if len(names) > max(_MOST_CLASSES, num_rows / 5):
         raise InputError(
             f"{where} holds {len(names)} distinct labels in {num_rows} rows; it is probably not "
-            f"the label column; choose with --data.label among: {', '.join(table.columns)}"
+            f"the label column; choose with --data.label among: {table.listed()}"
         )
 
 
@@ -165,8 +170,8 @@ def class_indices(table: Table, cells: Sequence[str], task: Task) -> NDArray[np.
     except KeyError:
         row = next(row for row, name in enumerate(names) if name not in known)
         raise InputError(
-            f"{table.source}, {table.where(row)}: label {cells[row]!r} is unknown; the classes of "
-            f"{task.name!r} are {some(task.classes)}; mend it, or leave it empty"
+            f"{table.source}, {table.where(row)}: label {brief(cells[row])!r} is unknown; the "
+            f"classes of {task.name!r} are {some(task.classes)}; mend it, or leave it empty"
         ) from None
 
 
@@ -194,7 +199,7 @@ def score_values(table: Table, cells: Sequence[str], task: Task) -> NDArray[np.f
     if wrong.size:
         row = int(wrong[0])
         raise InputError(
-            f"{table.source}, {table.where(row)}: score {cells[row]!r} is no number from "
+            f"{table.source}, {table.where(row)}: score {brief(cells[row])!r} is no number from "
             f"{task.low:g} to {task.high:g}, the range of {task.name!r}; mend it, or leave it empty"
         )
     return scores

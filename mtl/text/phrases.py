@@ -1,4 +1,4 @@
-"""Small helpers for the built-in grammars: draw one phrase, put the right article, end a sentence."""
+"""Small helpers for the built-in grammars: draw a phrase, put its article, end a sentence."""
 
 from collections.abc import Sequence
 from typing import TypeVar
@@ -41,9 +41,10 @@ def sentence(words: str, end: str = ".") -> str:
 
 
 def number_slots(rng: np.random.Generator) -> dict[str, str]:
-    """Draw number words for templates: ``n`` and ``few`` small ones, ``tens`` large ones."""
+    """Draw number words for templates: ``n``, ``few`` and ``times`` small, ``tens`` large."""
     return {
         "n": pick(rng, ("two", "three", "four", "five", "six")),
         "few": pick(rng, ("two", "three", "four")),
+        "times": pick(rng, ("twice", "three times", "four times", "five times")),
         "tens": pick(rng, ("twenty", "thirty", "forty", "fifty", "ninety")),
     }

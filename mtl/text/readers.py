@@ -5,6 +5,7 @@ Nothing in a file is ever executed. Every mistake names the file and, where it c
 
 import difflib
 import json
+import os
 from pathlib import Path
 
 from mtl.errors import InputError
@@ -41,12 +42,16 @@ def read_table(source: str, *, split: str = "train") -> Table:
 
 
 def _existing_file(source: str) -> Path:
-    path = Path(source).expanduser()
-    if path.is_dir():
+    # Unlike pathlib's, the functions of os.path answer False where a folder may not be searched.
+    path = Path(os.path.expanduser(source))
+    if os.path.isdir(path):
         raise InputError(f"{source}: this is a folder; name a file in it")
-    if path.is_file():
+    if os.path.isfile(path):
         return path
-    names = [item.name for item in path.parent.iterdir()] if path.parent.is_dir() else []
+    try:
+        names = os.listdir(path.parent)
+    except (OSError, ValueError):
+        names = []
     close = difflib.get_close_matches(path.name, names, n=1)
     hint = f"did you mean {path.parent / close[0]}?" if close else "check the path"
     raise InputError(f"{source}: no such file; {hint}")
@@ -142,8 +147,8 @@ def read_parquet(source: str, path: Path) -> Table:
         InputError: pyarrow is not installed, or the file is damaged or without rows.
     """
     try:
-        from pyarrow import ArrowException
-        from pyarrow.parquet import ParquetFile
+        from pyarrow import ArrowException  # type: ignore[import-untyped]
+        from pyarrow.parquet import ParquetFile  # type: ignore[import-untyped]
     except ImportError as error:
         raise InputError(
             f"{source}: Parquet files need pyarrow; pip install 'acgan-bert[hub]'"

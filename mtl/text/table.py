@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from mtl.errors import InputError
 
-_SHOWN = 5
+# How many rows, lines or classes a message lists before it counts the others.
+SHOWN = 5
+_BRIEF = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,10 @@ class Table:
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), []))
+
+    def listed(self) -> str:
+        """Name the columns, for a message."""
+        return ", ".join(map(brief, self.columns))
 
     def where(self, row: int) -> str:
         """Say where a row stands: counted from 1, and its line in the file where it has one."""
@@ -77,12 +83,27 @@ def cell_text(value: object) -> str:
     return str(value)
 
 
-def some(items: Sequence[str]) -> str:
+def brief(cell: str) -> str:
+    r"""Cut a name or a cell to what a one-line message can hold.
+
+    Example:
+        >>> brief("two\nlines"), len(brief("long " * 100))
+        ('two lines', 48)
+    """
+    line = " ".join(cell[: 2 * _BRIEF].split())
+    return line if len(line) <= _BRIEF else line[: _BRIEF - 1] + "…"
+
+
+def some(items: Sequence[str], *, total: int = 0) -> str:
     """List the first few items, and count the rest.
+
+    Args:
+        items: What to list.
+        total: How many there are, where ``items`` holds the first few only.
 
     Example:
         >>> some(["a", "b"]), some(["a"] * 7)
         ('a, b', 'a, a, a, a, a and 2 more')
     """
-    rest = len(items) - _SHOWN
-    return ", ".join(items[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
+    rest = max(total, len(items)) - SHOWN
+    return ", ".join(map(brief, items[:SHOWN])) + (f" and {rest} more" if rest > 0 else "")

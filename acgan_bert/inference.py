@@ -1,0 +1,203 @@
+"""What a finished run is used for: labels for new text, fake embeddings, and bare embeddings."""
+
+import difflib
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from safetensors.numpy import save
+
+from acgan_bert.encoding import check_same_encoder, embed_rows, open_encoder, read_identity
+from acgan_bert.judge import describe_fakes, read_reference
+from acgan_bert.model import GANModel
+from acgan_bert.parts import columns_of, read_parts
+from acgan_bert.recipe import Recipe
+from acgan_bert.rundir import ENVIRONMENT, MODEL, RESULT, check_sources, read_json, read_recipe
+from acgan_bert.scores import expected_score
+from mtl.bert.embed import Embeddings
+from mtl.errors import InputError
+from mtl.files import write_bytes, write_text
+from mtl.text.data import Columns, Corpus, read_corpus
+from mtl.text.tasks import Task
+
+_INFERRED = Columns()
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Samples:
+    """Fake embeddings.
+
+    Args:
+        vectors: (M, D) float32.
+        rows: (M,) objects as in ``embeddings/fake.jsonl``: ``label``, ``posterior``,
+            ``memorized``, ``neighbors``.
+    """
+
+    vectors: NDArray[np.float32]
+    rows: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Embedded:
+    """A corpus and its embeddings, row by row."""
+
+    corpus: Corpus
+    embeddings: Embeddings
+
+
+def predict(run: Path, source: str, *, columns: Columns = _INFERRED) -> pd.DataFrame:
+    """Label new text.
+
+    Args:
+        run: Directory of a finished run.
+        source: File, ``hub:`` or ``demo:`` source; labels in it are not looked at.
+        columns: Column names; empty ones are those of the training data, else inferred.
+
+    Returns:
+        A row per text: ``id``, ``text``, ``text_pair`` for pairs, ``label``, ``score`` for a
+        score task, ``p_<class>`` per class, ``p_fake``.
+
+    Raises:
+        InputError: The run has no whole model, the source is wrong, or the encoder has changed.
+    """
+    recipe, model, task, fingerprint = _open_model(run)
+    corpus = _read_new(source, columns, columns_of(recipe.data), task)
+    encoder = open_encoder(recipe.encoder)
+    check_same_encoder(encoder, fingerprint, where=run)
+    vectors = embed_rows(corpus, encoder, recipe.encoder, cached=False).vectors
+    probabilities = model.predict_proba(vectors)
+    table: dict[str, Any] = {"id": corpus.ids, "text": corpus.texts}
+    if corpus.pairs is not None:
+        table["text_pair"] = corpus.pairs
+    table["label"] = [task.classes[index] for index in probabilities.argmax(axis=1)]
+    if task.output == "score":
+        table["score"] = expected_score(probabilities, task)
+    for index, name in enumerate(task.classes):
+        table[f"p_{name}"] = probabilities[:, index]
+    return pd.DataFrame(table | {"p_fake": model.p_fake(vectors)})
+
+
+def sample(run: Path, label: str, count: int, *, seed: int = 0) -> Samples:
+    """Generate fake embeddings of one class.
+
+    Args:
+        run: Directory of a finished run.
+        label: Name of the class.
+        count: How many, at least 1.
+        seed: Of the noise.
+
+    Raises:
+        InputError: The run has no whole model, no such class, or the count is below 1.
+    """
+    recipe, model, _, fingerprint = _open_model(run)
+    if count < 1:
+        raise InputError(f"count is {count}; give 1 or more")
+    labels = np.full(count, _class_index(label, model.classes), dtype=np.int64)
+    reference = read_reference(run)
+    vectors = model.sample(labels, seed=seed)
+    rows = describe_fakes(
+        model,
+        vectors,
+        labels,
+        reference=reference,
+        training=_training_vectors(run, recipe, fingerprint),
+    )
+    return Samples(vectors, rows)
+
+
+def embed(recipe: Recipe, *, out: Path | None = None) -> Embedded:
+    """Embed the training source of a recipe; nothing in it needs a label.
+
+    Args:
+        recipe: Its ``data`` and ``encoder`` sections count.
+        out: Where to write: a ``.safetensors`` file with tensors ``vectors`` and ``labels`` and
+            the ids in its metadata, or an ``.npy`` file with the ids beside it in
+            ``<name>.ids.json``; None writes the cache alone.
+
+    Raises:
+        InputError: The source, the encoder or the ending of ``out`` is wrong.
+    """
+    if out is not None and out.suffix not in (".npy", ".safetensors"):
+        raise InputError(f"{out}: ends in {out.suffix or 'nothing'}; give .npy or .safetensors")
+    if out is not None and out.is_dir():
+        raise InputError(f"{out}: this is a folder; give a file")
+    corpus = read_corpus(
+        recipe.data.train, columns=columns_of(recipe.data), require_labels=False
+    )
+    encoder = open_encoder(recipe.encoder)
+    embeddings = embed_rows(corpus, encoder, recipe.encoder)
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        _write_matrix(out, corpus, embeddings)
+    return Embedded(corpus, embeddings)
+
+
+def _open_model(run: Path) -> tuple[Recipe, GANModel, Task, str]:
+    """Read what every use of a run needs; its encoder settings are those of the model."""
+    recipe = read_recipe(run)
+    if not (run / RESULT).is_file():
+        raise InputError(f"{run}: the run is not finished; first: acgan-bert resume {run}")
+    model = GANModel.from_pretrained(run / MODEL)
+    task, _, fingerprint = read_identity(run / MODEL)
+    return recipe, model, task, fingerprint
+
+
+def _read_new(source: str, given: Columns, trained: Columns, task: Task) -> Corpus:
+    """Read texts to predict, under the column names of the training data if they fit."""
+    usual = Columns(
+        text=given.text or trained.text,
+        text_pair=given.text_pair or trained.text_pair,
+        label=given.label or trained.label,
+    )
+    if usual != given:
+        try:
+            return read_corpus(source, columns=usual, task=task, require_labels=False)
+        except InputError as error:
+            logger.info("%s; inferring the columns", error)
+    return read_corpus(source, columns=given, task=task, require_labels=False)
+
+
+def _class_index(label: str, classes: Sequence[str]) -> int:
+    if label in classes:
+        return classes.index(label)
+    close = difflib.get_close_matches(label, classes, n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    raise InputError(f"label {label!r} is unknown; {hint}the classes are: {', '.join(classes)}")
+
+
+def _training_vectors(run: Path, recipe: Recipe, fingerprint: str) -> NDArray[np.float32] | None:
+    """Embed the rows that the generator was trained on again; None where they have changed."""
+    try:
+        parts = read_parts(recipe)
+        check_sources(run, parts.hashes)
+        encoder = open_encoder(recipe.encoder)
+        check_same_encoder(encoder, fingerprint, where=run)
+    except InputError as error:
+        logger.warning("whether fakes repeat training rows is not known: %s", error)
+        return None
+    return embed_rows(parts.train, encoder, recipe.encoder).vectors[parts.rows()]
+
+
+def _write_matrix(out: Path, corpus: Corpus, embeddings: Embeddings) -> None:
+    vectors = np.ascontiguousarray(embeddings.vectors)
+    if out.suffix == ".npy":
+        buffer = BytesIO()
+        np.save(buffer, vectors, allow_pickle=False)
+        write_bytes(out, buffer.getvalue())
+        write_text(out.with_suffix(".ids.json"), json.dumps(corpus.ids, ensure_ascii=False) + "\n")
+        return
+    metadata = {
+        "ids": json.dumps(corpus.ids),
+        "classes": json.dumps(corpus.task.classes),
+        "fingerprint": embeddings.fingerprint,
+    }
+    write_bytes(out, save({"vectors": vectors, "labels": corpus.labels}, metadata))

@@ -1,0 +1,217 @@
+"""How good the generator is: distances to held-out real embeddings, beside their floors.
+
+The class Gaussian, fitted to the same drawn labels, is measured on the same rows: what a
+generator must beat before it means anything.
+"""
+
+import json
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import save
+
+from acgan_bert.baselines import ClassGaussian
+from acgan_bert.model import GANModel
+from acgan_bert.rundir import EMBEDDINGS
+from acgan_bert.trainer import HeldOut, TrainingRows
+from analysis import (
+    collapse_report,
+    frechet_distance,
+    kernel_distance,
+    memorized,
+    nearest_real,
+    prdc,
+    read_run,
+    real_floor,
+)
+from mtl.errors import InputError
+from mtl.files import damage, directory_write, write_bytes, write_text
+from mtl.text.data import Corpus
+
+Vectors = NDArray[np.float32]
+Labels = NDArray[np.int64]
+
+NEIGHBORS = 3
+PRDC_NEIGHBORS = 5
+# Half of the rows, the size of the floor's parts, must hold more rows than PRDC looks at.
+LEAST_ROWS = 2 * (PRDC_NEIGHBORS + 1)
+# Beyond these, training rows are not looked at for memorization: float64 copies would fill memory.
+MOST_TRAINING_ROWS = 50_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reference:
+    """Real rows that fakes are held against: R rows in a random order.
+
+    Args:
+        on: ``test``, ``dev`` or ``train``: where they come from.
+        vectors: (R, D).
+        labels: (R,) classes.
+        rows: (R,) one JSON object each: ``id``, ``text``, ``text_pair`` for pairs, ``label``.
+    """
+
+    on: str
+    vectors: Vectors
+    labels: Labels
+    rows: list[dict[str, Any]]
+
+
+def choose_reference(
+    on: str, corpus: Corpus, part: HeldOut, *, classes: Labels, most: int, seed: int
+) -> Reference:
+    """Draw the real rows that the generator is judged on.
+
+    Args:
+        on: Name of the part.
+        corpus: Its rows.
+        part: Their vectors and labels.
+        classes: Classes that the generator has seen a label of; others cannot be asked for.
+        most: Rows wanted.
+        seed: Of the draw.
+    """
+    usable = np.flatnonzero(np.isin(part.labels, classes))
+    drawn = np.random.default_rng(seed).permutation(usable)[:most]
+    rows = [_describe(corpus, row, int(part.labels[row])) for row in drawn]
+    return Reference(on, np.asarray(part.vectors[drawn]), part.labels[drawn], rows)
+
+
+def _describe(corpus: Corpus, row: int, label: int) -> dict[str, Any]:
+    pair = {} if corpus.pairs is None else {"text_pair": corpus.pairs[row]}
+    text = {"id": corpus.ids[row], "text": corpus.texts[row]}
+    return text | pair | {"label": corpus.task.classes[label]}
+
+
+def measure(
+    reference: Reference, fake: Vectors, *, classes: tuple[str, ...], seed: int
+) -> dict[str, Any]:
+    """Measure fakes, one for each reference row and of its class, in the same order.
+
+    Distances and neighbourhoods are taken between half of the rows and as many fakes, because the
+    floor is taken between the two halves of the real rows, and both depend on the size.
+
+    Returns:
+        Measures by name; none where there are too few rows.
+    """
+    if len(reference.vectors) < LEAST_ROWS:
+        return {}
+    size = len(reference.vectors) // 2
+    real_half, fake_half = reference.vectors[:size], fake[:size]
+    floor = partial(real_floor, reference.vectors, size=size, rng=seed)
+    shares = prdc(real_half, fake_half, k=PRDC_NEIGHBORS)
+    report = collapse_report(reference.vectors, reference.labels, fake, reference.labels, rng=seed)
+    collapse = json.loads(report.to_json(orient="records"))
+    for row in collapse:
+        row["class"] = row["class"] if row["class"] == "overall" else classes[int(row["class"])]
+    return {
+        "frechet_distance": frechet_distance(real_half, fake_half),
+        "frechet_floor": floor(frechet_distance).mean,
+        "kernel_distance": kernel_distance(real_half, fake_half),
+        "kernel_floor": floor(kernel_distance).mean,
+        "precision": shares.precision,
+        "recall": shares.recall,
+        "density": shares.density,
+        "coverage": shares.coverage,
+        "label_recovery": collapse[-1]["conditional_accuracy"],
+        "label_recovery_floor": collapse[-1]["conditional_floor"],
+        "on": reference.on,
+        "rows": size,
+        "collapse": collapse,
+    }
+
+
+def measure_class_gaussian(
+    reference: Reference, rows: TrainingRows, *, seed: int
+) -> dict[str, Any]:
+    """Measure the class Gaussian of the labelled training rows as :func:`measure` does."""
+    labeled = rows.labels >= 0
+    gaussian = ClassGaussian.fit(
+        rows.vectors[labeled], rows.labels[labeled], num_classes=len(rows.classes)
+    )
+    fake = gaussian.sample(reference.labels, seed=seed)
+    return measure(reference, fake, classes=rows.classes, seed=seed)
+
+
+def describe_fakes(
+    model: GANModel,
+    fake: Vectors,
+    labels: Labels,
+    *,
+    reference: Reference,
+    training: Vectors | None,
+) -> list[dict[str, Any]]:
+    """Say of each fake what it is near, which class it is taken for, and whether it is a copy.
+
+    Args:
+        model: Gives the posteriors.
+        fake: (M, D) vectors.
+        labels: (M,) the classes that were asked for.
+        reference: Real rows to look for neighbours in.
+        training: (N, D) vectors that the generator was trained on; None where they cannot be had.
+
+    Returns:
+        M objects: ``label``, ``posterior``, ``memorized`` (None without training vectors) and
+        ``neighbors``, nearest first.
+    """
+    posterior = model.predict_proba(fake)
+    k = min(NEIGHBORS, len(reference.rows))
+    indices, distances = nearest_real(fake, reference.vectors, k=k)
+    copies: list[bool | None] = [None] * len(fake)
+    if training is not None:
+        copies = memorized(fake, _thinned(training), reference.vectors).tolist()
+    return [
+        {
+            "label": model.classes[int(labels[row])],
+            "posterior": dict(zip(model.classes, posterior[row].tolist(), strict=True)),
+            "memorized": copies[row],
+            "neighbors": [
+                reference.rows[index] | {"distance": float(distance)}
+                for index, distance in zip(indices[row], distances[row], strict=True)
+            ],
+        }
+        for row in range(len(fake))
+    ]
+
+
+def _thinned(training: Vectors) -> Vectors:
+    step = -(-len(training) // MOST_TRAINING_ROWS)
+    return training[::step]
+
+
+def write_embeddings(
+    out: Path, reference: Reference, fake: Vectors, fake_rows: list[dict[str, Any]]
+) -> None:
+    """Write the judged real and fake vectors, labels and rows to ``out/embeddings``."""
+    with directory_write(out / EMBEDDINGS) as folder:
+        for name, vectors, rows in (
+            ("real", reference.vectors, reference.rows),
+            ("fake", fake, fake_rows),
+        ):
+            tensors = {"vectors": np.ascontiguousarray(vectors), "labels": reference.labels}
+            write_bytes(folder / f"{name}.safetensors", save(tensors, {"on": reference.on}))
+            lines = (json.dumps(row, ensure_ascii=False, allow_nan=False) for row in rows)
+            write_text(folder / f"{name}.jsonl", "".join(f"{line}\n" for line in lines))
+
+
+def read_reference(run: Path) -> Reference:
+    """Read the real rows that a finished run was judged on.
+
+    Raises:
+        InputError: They are missing or damaged.
+    """
+    folder = run / EMBEDDINGS
+    problem = damage(folder)
+    if problem:
+        raise InputError(f"{folder}: {problem}; train again")
+    try:
+        finished = read_run(run)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    if finished.real is None:
+        raise InputError(f"{folder}: no real embeddings; train again")
+    on = str(finished.result.get("generator", {}).get("on", ""))
+    rows = [dict(row) for row in finished.real.rows]
+    return Reference(on, finished.real.vectors, finished.real.labels, rows)

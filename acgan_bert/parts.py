@@ -1,0 +1,173 @@
+"""The data of one run: training rows with their drawn labels, and the parts that are scored.
+
+Held-out parts are taken out before labels are drawn, so that no draw depends on their labels.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from acgan_bert.recipe import DataRecipe, Recipe
+from mtl.errors import InputError
+from mtl.files import sha256
+from mtl.text.data import Columns, Corpus, read_corpus
+from mtl.text.splits import Split, draw_labels, set_aside
+from mtl.text.tasks import Task
+
+# Sources that come with their own dev and test parts.
+_WITH_PARTS = ("demo:", "hub:")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Parts:
+    """The rows of one run.
+
+    Args:
+        train: N rows, with every label that the source has; :meth:`visible` hides the others.
+        split: Which of them are labelled and unlabelled.
+        dev: Labelled rows scored during training, or None.
+        test: Labelled rows scored once at the end, or None.
+        notes: What the user should be told.
+        hashes: By part, the source and its SHA-256.
+    """
+
+    train: Corpus
+    split: Split
+    dev: Corpus | None
+    test: Corpus | None
+    notes: tuple[str, ...]
+    hashes: dict[str, dict[str, str]]
+
+    @property
+    def task(self) -> Task:
+        """What is predicted."""
+        return self.train.task
+
+    def rows(self) -> NDArray[np.int64]:
+        """Return the sorted training rows that are used, labelled and unlabelled."""
+        return np.union1d(self.split.labeled, self.split.unlabeled)
+
+    def visible(self) -> NDArray[np.int64]:
+        """Return the drawn labels of :meth:`rows`, -1 for every other row."""
+        labels = np.full(len(self.train), -1, dtype=np.int64)
+        labels[self.split.labeled] = self.train.labels[self.split.labeled]
+        return labels[self.rows()]
+
+    def split_json(self) -> dict[str, list[str]]:
+        """Give the ids of every part, as their sources call the rows."""
+        return {
+            "labeled": [self.train.ids[row] for row in self.split.labeled],
+            "unlabeled": [self.train.ids[row] for row in self.split.unlabeled],
+            "dev": list(self.dev.ids) if self.dev else [],
+            "test": list(self.test.ids) if self.test else [],
+        }
+
+
+def read_parts(recipe: Recipe) -> Parts:
+    """Read, check and split the data of a recipe.
+
+    Raises:
+        InputError: Anything is wrong with a source, a fraction or the labels, in one line.
+    """
+    data = recipe.data
+    train = read_corpus(data.train, columns=columns_of(data))
+    hashes = {"train": _identify(data.train, train)}
+    notes = list(train.notes)
+    held_out: dict[str, Corpus | None] = {}
+    for part, source, fraction in (
+        ("test", data.test, data.test_fraction),
+        ("dev", data.dev, data.dev_fraction),
+    ):
+        corpus = _given_part(data, part, source, fraction, task=train.task, notes=notes)
+        if corpus is not None:
+            hashes[part] = _identify(corpus.source, corpus)
+            corpus = corpus.select(np.flatnonzero(corpus.labels >= 0))
+        held_out[part] = corpus
+    train = _set_aside(train, data, held_out, seed=recipe.seed)
+    split = draw_labels(
+        train.labels,
+        fraction=data.label_fraction,
+        per_class=data.labels_per_class,
+        unlabeled_fraction=data.unlabeled_fraction,
+        seed=recipe.seed,
+        classes=train.task.classes,
+    )
+    parts = Parts(train, split, held_out["dev"], held_out["test"], (), hashes)
+    notes += _contamination(parts)
+    return Parts(train, split, parts.dev, parts.test, tuple(dict.fromkeys(notes)), hashes)
+
+
+def columns_of(data: DataRecipe) -> Columns:
+    """Return the column names that a recipe gives."""
+    return Columns(text=data.text, text_pair=data.text_pair, label=data.label)
+
+
+def _given_part(
+    data: DataRecipe, part: str, source: str, fraction: float, *, task: Task, notes: list[str]
+) -> Corpus | None:
+    """Read a part from its own source, or from a training source that brings one along."""
+    columns = columns_of(data)
+    if source:
+        corpus = read_corpus(source, columns=columns, task=task, split=part)
+    elif not fraction and data.train.startswith(_WITH_PARTS):
+        try:
+            corpus = read_corpus(data.train, columns=columns, task=task, split=part)
+        except InputError as error:
+            # Nobody asked for this part, and many hub data sets lack it or hide its labels.
+            notes.append(f"no {part} part: {error}")
+            return None
+    else:
+        return None
+    notes.extend(corpus.notes)
+    return corpus
+
+
+def _set_aside(
+    train: Corpus, data: DataRecipe, held_out: dict[str, Corpus | None], *, seed: int
+) -> Corpus:
+    """Take the parts that are asked for as fractions out of the training rows."""
+    taken = 0.0
+    for part, fraction in (("test", data.test_fraction), ("dev", data.dev_fraction)):
+        if not fraction or held_out[part] is not None:
+            continue
+        if taken + fraction >= 1:
+            raise InputError(
+                f"data.dev_fraction {data.dev_fraction:g} and data.test_fraction "
+                f"{data.test_fraction:g} leave no training rows; give a sum below 1"
+            )
+        train, held_out[part] = set_aside(train, fraction=fraction / (1 - taken), seed=seed)
+        taken += fraction
+    return train
+
+
+def _identify(source: str, corpus: Corpus) -> dict[str, str]:
+    """Hash a file's bytes, or the rows of a source that is no file."""
+    if not source.startswith(_WITH_PARTS):
+        return {"source": source, "sha256": sha256(Path(source).expanduser())}
+    digest = hashlib.sha256()
+    rows = (corpus.ids, corpus.texts, corpus.pairs, corpus.labels.tolist())
+    digest.update(json.dumps(rows).encode())
+    return {"source": source, "sha256": digest.hexdigest()}
+
+
+def _contamination(parts: Parts) -> list[str]:
+    """Count held-out rows whose text is also among the training rows, word for word."""
+    seen = set(_texts(parts.train.select(parts.rows())))
+    notes = []
+    for name, part in (("dev", parts.dev), ("test", parts.test)):
+        count = sum(text in seen for text in _texts(part)) if part is not None else 0
+        if part is not None and count:
+            notes.append(
+                f"{count} of {len(part)} {name} rows also occur word for word among the "
+                f"training texts, which flatters every score on {name}"
+            )
+    return notes
+
+
+def _texts(corpus: Corpus) -> list[Any]:
+    return list(corpus.texts if corpus.pairs is None else zip(corpus.texts, corpus.pairs))

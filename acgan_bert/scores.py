@@ -1,0 +1,147 @@
+"""Scores of predicted probabilities against labels, with an interval and a paired test.
+
+Source: Wilson 1927 (interval of a share); McNemar 1947, in its exact form (paired test);
+Bonett & Price 2012 (interval of a paired difference).
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from analysis.statistics import Interval, accuracy_interval
+from mtl.text.data import Corpus
+from mtl.text.tasks import Task
+
+Matrix = NDArray[np.float64]
+
+
+def score(probabilities: Matrix, corpus: Corpus) -> dict[str, Any]:
+    """Score the predictions for a labelled part.
+
+    Args:
+        probabilities: (N, C), a row per row of the corpus.
+        corpus: N ≥ 1 labelled rows.
+
+    Returns:
+        ``accuracy`` with its 95 % interval ``accuracy_low`` to ``accuracy_high``, ``macro_f1``,
+        ``balanced_accuracy``, ``rows``; for a score task also ``pearson``, which is None where
+        predictions or scores do not vary.
+    """
+    predicted = probabilities.argmax(axis=1)
+    counts = confusion(corpus.labels, predicted, num_classes=probabilities.shape[1])
+    correct = int(np.trace(counts))
+    interval = accuracy_interval(correct, len(corpus))
+    scores = {
+        "accuracy": correct / len(corpus),
+        "macro_f1": macro_f1(counts),
+        "balanced_accuracy": balanced_accuracy(counts),
+        "accuracy_low": interval.low,
+        "accuracy_high": interval.high,
+        "rows": len(corpus),
+    }
+    if corpus.scores is not None:
+        scores["pearson"] = _pearson(expected_score(probabilities, corpus.task), corpus.scores)
+    return scores
+
+
+def confusion(
+    labels: NDArray[np.int64], predicted: NDArray[np.int64], *, num_classes: int
+) -> NDArray[np.int64]:
+    """Count rows by label and prediction, shape (C, C); labels run down.
+
+    Example:
+        >>> confusion(np.array([0, 1, 1]), np.array([0, 0, 1]), num_classes=2)
+        array([[1, 0],
+               [1, 1]])
+    """
+    cells = np.bincount(labels * num_classes + predicted, minlength=num_classes**2)
+    return cells.reshape(num_classes, num_classes).astype(np.int64)
+
+
+def macro_f1(counts: NDArray[np.int64]) -> float:
+    """Average F1 over the classes that occur as label or prediction.
+
+    Args:
+        counts: Of :func:`confusion`.
+    """
+    occurrences = counts.sum(axis=0) + counts.sum(axis=1)
+    present = occurrences > 0
+    return float(np.mean(2 * np.diag(counts)[present] / occurrences[present]))
+
+
+def balanced_accuracy(counts: NDArray[np.int64]) -> float:
+    """Average the recall over the classes that occur as labels.
+
+    Args:
+        counts: Of :func:`confusion`.
+    """
+    rows = counts.sum(axis=1)
+    return float(np.mean(np.diag(counts)[rows > 0] / rows[rows > 0]))
+
+
+def expected_score(probabilities: Matrix, task: Task) -> NDArray[np.float64]:
+    """Return the mean score under the bucket probabilities of a score task, shape (N,).
+
+    Example:
+        >>> task = Task(name="s", arity=2, output="score", classes=("1", "2"), low=1.0, high=2.0)
+        >>> expected_score(np.array([[0.5, 0.5]]), task)
+        array([1.5])
+    """
+    centers = np.minimum(task.low + np.arange(task.num_classes), task.high)
+    return probabilities @ centers
+
+
+def exact_mcnemar(
+    labels: NDArray[np.int64], first: NDArray[np.int64], second: NDArray[np.int64]
+) -> float:
+    """Test whether two classifiers err equally often on the same rows; two-sided, exact.
+
+    Args:
+        labels: (N,) true classes.
+        first: (N,) predictions of one classifier.
+        second: (N,) predictions of the other.
+
+    Returns:
+        The p-value; 1 where they are right and wrong on the same rows.
+    """
+    only_first, only_second = _discordant(labels, first, second)
+    if only_first + only_second == 0:
+        return 1.0
+    return float(stats.binomtest(only_first, only_first + only_second, 0.5).pvalue)
+
+
+def paired_interval(
+    labels: NDArray[np.int64], first: NDArray[np.int64], second: NDArray[np.int64]
+) -> Interval:
+    """Return the 95 % interval of first minus second accuracy on the same rows.
+
+    Args:
+        labels: (N,) true classes.
+        first: (N,) predictions of one classifier.
+        second: (N,) predictions of the other.
+
+    References:
+        Bonett & Price 2012, adjusted Wald interval of a difference of paired proportions.
+    """
+    only_first, only_second = _discordant(labels, first, second)
+    rows = len(labels) + 2
+    gain, loss = (only_first + 1) / rows, (only_second + 1) / rows
+    margin = float(stats.norm.ppf(0.975)) * math.sqrt((gain + loss - (gain - loss) ** 2) / rows)
+    return Interval(max(gain - loss - margin, -1.0), min(gain - loss + margin, 1.0))
+
+
+def _discordant(
+    labels: NDArray[np.int64], first: NDArray[np.int64], second: NDArray[np.int64]
+) -> tuple[int, int]:
+    """Count the rows that the first alone has right, and the second alone."""
+    first_right, second_right = first == labels, second == labels
+    return int(np.sum(first_right & ~second_right)), int(np.sum(second_right & ~first_right))
+
+
+def _pearson(predicted: NDArray[np.float64], scores: NDArray[np.float64]) -> float | None:
+    if len(scores) < 2 or not np.ptp(predicted) > 0.0 or not np.ptp(scores) > 0.0:
+        return None
+    return float(np.corrcoef(predicted, scores)[0, 1])

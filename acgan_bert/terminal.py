@@ -1,0 +1,176 @@
+"""What the command line shows: progress, the comparison table, errors. Nothing else prints."""
+
+import logging
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+_WIDTH_OF_FILES = 100
+_LONGEST_TEXT = 70
+_LOGGERS = ("acgan_bert", "mtl", "analysis")
+
+
+def say(text: str = "") -> None:
+    """Print plain text to standard output, at once."""
+    print(text, flush=True)
+
+
+def fail(message: str) -> None:
+    """Print one ``error:`` line, whatever line breaks or control characters the message holds."""
+    line = " ".join(message.split())
+    shown = "".join(character if character.isprintable() else "?" for character in line)
+    print(f"error: {shown}", file=sys.stderr, flush=True)
+
+
+class Terminal:
+    """Shows the stages of a run: live bars on a terminal, else one line when each begins.
+
+    Use it as a context manager; it is the :class:`Progress` that :mod:`acgan_bert.run` reports to.
+
+    Args:
+        quiet: Show bars on a terminal, but no lines elsewhere; for verbs that print data.
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._console = Console(stderr=True)
+        self._bars: Progress | None = None
+        self._task: Any = None
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+            self._bars = Progress(*columns, TimeElapsedColumn(), console=self._console)
+            self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+
+    def stage(self, name: str, total: int | None) -> None:
+        """Begin a stage; ``total`` is how much there is to do, None where that is unknown."""
+        if self._bars is not None:
+            self._finish_stage()
+            self._task = self._bars.add_task(Text(name).plain, total=total)
+        elif not self._quiet:
+            say(name if total is None else f"{name} ({total})")
+
+    def advance(self, done: int) -> None:
+        """Say how much of the stage is done so far."""
+        if self._bars is not None and self._task is not None:
+            self._bars.update(self._task, completed=done)
+
+    def _finish_stage(self) -> None:
+        if self._bars is None or self._task is None:
+            return
+        task = self._bars.tasks[-1]
+        self._bars.update(self._task, total=task.total or 1, completed=task.total or 1)
+
+
+@contextmanager
+def warnings_shown() -> Iterator[None]:
+    """Print what our loggers warn of on standard error while the block lasts."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setLevel(logging.WARNING)
+    handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    for logger in loggers:
+        logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeHandler(handler)
+
+
+def show_run(run: Path, result: Mapping[str, Any]) -> None:
+    """Print a finished run: its table, what the user should know, and where everything is.
+
+    Args:
+        run: The run directory.
+        result: The content of its ``result.json``.
+    """
+    from analysis.scores import comparison, scored_part
+
+    part, measure = scored_part(result)
+    scores = comparison(result)
+    if scores:
+        rows = result[part].get("rows")
+        table = Table(title=f"{part} part, {rows} rows, same ids for every method")
+        for name in ("method", measure, "95 % interval", "macro-F1"):
+            table.add_column(name, justify="left" if name == "method" else "right")
+        for score in scores:
+            cells = (
+                f"{score.value:.3f}",
+                f"{score.low:.3f} – {score.high:.3f}" if score.low == score.low else "–",
+                f"{score.macro_f1:.3f}" if score.macro_f1 == score.macro_f1 else "–",
+            )
+            style = "bold" if score.highlighted else ""
+            table.add_row(*(Text(cell) for cell in (score.name, *cells)), style=style)
+        _console().print(table)
+        _show_verdict(result)
+    else:
+        say("nothing was scored: no dev or test part (ask for one: --data.test_fraction 0.2)")
+    labels = result.get("labels") or {}
+    say(f"labels: {labels.get('labeled')} labelled rows, {labels.get('unlabeled')} unlabelled")
+    for note in result.get("notes") or ():
+        say(f"note: {note}")
+    say(f"run: {run}")
+    if (run / "report.html").exists():
+        say(f"report: {run / 'report.html'}")
+
+
+def _show_verdict(result: Mapping[str, Any]) -> None:
+    from analysis.scores import verdict
+
+    found = verdict(result)
+    if found.kind == "untested":
+        return
+    sentence = {
+        "better": "better than the best baseline",
+        "worse": "worse than the best baseline",
+        "noise": "not distinguishable from the best baseline on so many rows",
+    }[found.kind]
+    interval = ""
+    if found.interval is not None:
+        interval = f", 95 % interval {found.interval.low:+.3f} to {found.interval.high:+.3f}"
+    say(f"this model is {sentence}, {found.baseline} ({found.difference:+.3f}{interval})")
+
+
+def show_fakes(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print one line per fake: posterior of its label, memorization, nearest real sentence.
+
+    Args:
+        rows: As in ``embeddings/fake.jsonl``.
+    """
+    table = Table()
+    for name in ("fake", "label", "posterior", "memorized", "nearest real sentence"):
+        table.add_column(name)
+    for number, row in enumerate(rows):
+        posterior = row.get("posterior") or {}
+        chance = posterior.get(row["label"])
+        nearest = (row.get("neighbors") or [{}])[0]
+        text = " ".join(str(nearest.get("text", "–")).split())
+        cells = (
+            str(number),
+            str(row["label"]),
+            "–" if chance is None else f"{chance:.3f}",
+            "yes" if row.get("memorized") else "no",
+            text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 1]}…",
+        )
+        table.add_row(*(Text(cell) for cell in cells))
+    _console().print(table)
+
+
+def _console() -> Console:
+    """Make a console for standard output; files get a width of their own."""
+    console = Console()
+    return console if console.is_terminal else Console(width=_WIDTH_OF_FILES)

@@ -1,0 +1,166 @@
+"""Reads run directories: the files are the interface, the code that wrote them is not known."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Embeddings that a run left on disk.
+
+    Attributes:
+        vectors: shape (N, D).
+        labels: class indices, shape (N,).
+        rows: what is known of each row: texts of real ones, neighbours of fakes.
+    """
+
+    vectors: np.ndarray
+    labels: np.ndarray
+    rows: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a run left on disk.
+
+    Attributes:
+        path: its directory.
+        result: ``result.json``.
+        metrics: ``metrics.jsonl``, a flat record an evaluation.
+        recipe: ``recipe.yaml``.
+        recipe_text: the same as text, comments included.
+        environment: ``env.json``.
+        real: held-out real embeddings, None if the run wrote none.
+        fake: generated embeddings, None if the run wrote none.
+        figures: picture files by stem and suffix, as ("map", ".png").
+    """
+
+    path: Path
+    result: Mapping[str, Any]
+    metrics: Sequence[Mapping[str, Any]]
+    recipe: Mapping[str, Any]
+    recipe_text: str
+    environment: Mapping[str, Any]
+    real: Samples | None = None
+    fake: Samples | None = None
+    figures: Mapping[tuple[str, str], Path] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Return the run's own name, or its directory's."""
+        return str(self.result.get("name") or self.path.name)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Return the class names in the order of their indices."""
+        return tuple(str(name) for name in (self.result.get("task") or {}).get("classes", ()))
+
+
+def read_run(path: Path | str) -> Run:
+    """Read a run directory.
+
+    Args:
+        path: directory that holds ``result.json``.
+
+    Raises:
+        ValueError: it is no directory, not that of a finished run, or a file in it is damaged.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        raise ValueError(f"{folder}: found no such directory; want a run directory")
+    if not (folder / "result.json").is_file():
+        started = (folder / "recipe.yaml").is_file()
+        state = "an unfinished run; resume it first" if started else "no result.json; want a run"
+        raise ValueError(f"{folder}: found {state}")
+    recipe_text = _text(folder / "recipe.yaml")
+    return Run(
+        path=folder,
+        result=_object(folder / "result.json"),
+        metrics=_records(folder / "metrics.jsonl"),
+        recipe=_recipe(folder / "recipe.yaml", recipe_text),
+        recipe_text=recipe_text,
+        environment=_object(folder / "env.json"),
+        real=_samples(folder / "embeddings", "real"),
+        fake=_samples(folder / "embeddings", "fake"),
+        figures={
+            (file.stem, file.suffix): file
+            for file in sorted((folder / "figures").glob("*"))
+            if file.suffix in (".png", ".svg")
+        },
+    )
+
+
+def _text(file: Path) -> str:
+    """Read a text file of the run."""
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ValueError(f"{file}: cannot be read ({error.strerror}); is it a run's?") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{file}: damaged: not UTF-8 text") from None
+
+
+def _object(file: Path) -> Mapping[str, Any]:
+    """Read a JSON file that holds an object."""
+    try:
+        value = json.loads(_text(file))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{file}: damaged: no JSON at line {error.lineno}") from None
+    if not isinstance(value, dict):
+        raise ValueError(f"{file}: damaged: found a {type(value).__name__}; want a JSON object")
+    return value
+
+
+def _records(file: Path) -> list[Mapping[str, Any]]:
+    """Read a file of one JSON object a line."""
+    records: list[Mapping[str, Any]] = []
+    for number, line in enumerate(_text(file).split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError:
+            record = None
+        if not isinstance(record, dict):
+            raise ValueError(f"{file}: damaged: line {number} is no JSON object")
+        records.append(record)
+    return records
+
+
+def _recipe(file: Path, text: str) -> Mapping[str, Any]:
+    """Parse the recipe."""
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ValueError(f"{file}: damaged: not YAML") from None
+    if not isinstance(value, dict):
+        raise ValueError(f"{file}: damaged: found {type(value).__name__}; want a YAML mapping")
+    return value
+
+
+def _samples(folder: Path, kind: str) -> Samples | None:
+    """Read one kind of embeddings, if the run wrote it."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    matrix, lines = folder / f"{kind}.safetensors", folder / f"{kind}.jsonl"
+    if not matrix.exists():
+        return None
+    try:
+        arrays = load(matrix.read_bytes())
+        vectors, labels = arrays["vectors"], arrays["labels"]
+    except (SafetensorError, KeyError, OSError, TypeError):
+        raise ValueError(f"{matrix}: damaged: want tensors 'vectors' and 'labels'") from None
+    rows = _records(lines)
+    if vectors.ndim != 2 or labels.shape != (len(vectors),) or len(rows) != len(vectors):
+        raise ValueError(
+            f"{matrix}: damaged: found vectors {vectors.shape}, labels {labels.shape} and "
+            f"{len(rows)} lines in {lines.name}; want one label and one line a vector"
+        )
+    return Samples(vectors, labels, rows)

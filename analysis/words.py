@@ -1,0 +1,36 @@
+"""Keys, names and numbers as people read them."""
+
+import math
+
+UNKNOWN = "\N{EN DASH}"
+ACRONYMS = {word.lower(): word for word in ("AC", "BERT", "F1", "GAN", "KID", "MLP", "SVM")}
+
+
+def readable(key: str) -> str:
+    """Return a key of a results file as words.
+
+    Example:
+        >>> readable("gan_bert"), readable("dev_macro_f1")
+        ('GAN-BERT', 'dev macro F1')
+    """
+    words = " ".join(ACRONYMS.get(word, word) for word in key.replace("-", "_").split("_"))
+    return words.replace("AC GAN", "AC-GAN").replace("GAN BERT", "GAN-BERT")
+
+
+def shortened(name: str, limit: int = 28) -> str:
+    """Return ``name`` on one line, cut in its middle to at most ``limit`` characters."""
+    line = " ".join(name.split())
+    if len(line) <= limit:
+        return line
+    head = (limit - 1) * 2 // 3
+    return f"{line[:head].rstrip()}…{line[-(limit - 1 - head) :].lstrip()}"
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """Return a share as a percentage, a dash where it is not known.
+
+    Example:
+        >>> percent(0.4567), percent(None)
+        ('45.7%', '–')
+    """
+    return UNKNOWN if share is None or not math.isfinite(share) else f"{share:.{digits}%}"
