@@ -23,8 +23,16 @@ from mtl.errors import InputError
 _HELP_WIDTH = 100
 PRINT_CONFIG = "--print_config"
 _NO_VALUE = re.compile(r"argument (?P<flag>[^:]+): expected (one|at least one) argument")
+_REQUIRED = re.compile(r"arguments are required: (?P<names>.+)")
 _UNRECOGNIZED = re.compile(r"unrecognized arguments: (?P<flag>\S+)")
 _GOT_VALUE = re.compile(r"Got value: (?P<value>.*)", re.DOTALL)
+
+
+class _WideHelp(argparse.HelpFormatter):
+    """Help of one width everywhere, without jsonargparse's own remarks on types and defaults."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=30, width=_HELP_WIDTH)
 
 
 def new_parser(verb: str, *, usage: str, description: str) -> ArgumentParser:
@@ -32,12 +40,10 @@ def new_parser(verb: str, *, usage: str, description: str) -> ArgumentParser:
     return ArgumentParser(
         prog=f"acgan-bert {verb}",
         usage=f"acgan-bert {verb} {usage}",
-        description=description,
+        description=f"{description[0].upper()}{description[1:]}.",
         allow_abbrev=False,
         exit_on_error=False,
-        formatter_class=lambda prog: argparse.HelpFormatter(
-            prog, max_help_position=30, width=_HELP_WIDTH
-        ),
+        formatter_class=_WideHelp,
     )
 
 
@@ -101,6 +107,9 @@ def _explained(parser: ArgumentParser, message: str) -> InputError:
     if key:
         value = _GOT_VALUE.search(message)
         return wrong_type(key, value["value"] if value else "?", where="--")
+    missing = _REQUIRED.search(message)
+    if missing:
+        return InputError(f"missing: {_as_typed(parser, missing['names'])}; usage: {parser.usage}")
     no_value = _NO_VALUE.search(message)
     if no_value:
         return InputError(f"{no_value['flag']}: no value is given; write it behind the flag")
@@ -125,6 +134,13 @@ def _unknown_flag(parser: ArgumentParser, flag: str) -> InputError:
             else InputError(f"unknown flag {name}; see {parser.prog} --help")
         )
     return InputError(f"unknown flag {name}; did you mean {close[0] if close else near}?")
+
+
+def _as_typed(parser: ArgumentParser, names: str) -> str:
+    """Turn names of arguments into what is typed: dashes before flags, others in capitals."""
+    flags = {action.dest: action.option_strings for action in parser._actions}
+    typed = [(flags.get(name) or [name.upper()])[0] for name in names.split(", ")]
+    return ", ".join(typed)
 
 
 def _metavar(hint: Any) -> str:  # noqa: ANN401 - a type or a typing construct

@@ -1,6 +1,5 @@
 """The encoder that a recipe names, the embeddings it gives, and what a model keeps of both."""
 
-import logging
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -17,8 +16,6 @@ from mtl.text.data import Corpus
 from mtl.text.tasks import Task
 
 TASK, ENCODER = "task.json", "encoder.json"
-
-logger = logging.getLogger(__name__)
 
 
 def open_encoder(recipe: EncoderRecipe) -> TextEncoder:
@@ -65,18 +62,16 @@ def write_identity(model: Path, task: Task, recipe: EncoderRecipe, fingerprint: 
     write_json(model / ENCODER, asdict(recipe) | {"fingerprint": fingerprint})
 
 
-def read_identity(model: Path) -> tuple[Task, EncoderRecipe, str]:
-    """Read what :func:`write_identity` wrote: task, encoder settings and fingerprint.
+def read_identity(model: Path) -> tuple[Task, str]:
+    """Read the task and the encoder's fingerprint that :func:`write_identity` wrote.
 
     Raises:
-        InputError: It is missing or damaged.
+        InputError: They are missing or damaged.
     """
     task = Task.from_json(read_json(model / TASK))
-    settings = read_json(model / ENCODER)
     try:
-        fingerprint = str(settings.pop("fingerprint"))
-        return task, EncoderRecipe(**settings), fingerprint
-    except (KeyError, TypeError, AttributeError) as error:
+        return task, str(read_json(model / ENCODER)["fingerprint"])
+    except (KeyError, TypeError) as error:
         raise InputError(f"{model / ENCODER}: damaged ({error}); train again") from error
 
 

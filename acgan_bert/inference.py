@@ -4,7 +4,7 @@ import difflib
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,9 @@ from acgan_bert.encoding import check_same_encoder, embed_rows, open_encoder, re
 from acgan_bert.judge import describe_fakes, read_reference
 from acgan_bert.model import GANModel
 from acgan_bert.parts import columns_of, read_parts
+from acgan_bert.progress import Progress, Stages
 from acgan_bert.recipe import Recipe
-from acgan_bert.rundir import ENVIRONMENT, MODEL, RESULT, check_sources, read_json, read_recipe
+from acgan_bert.rundir import MODEL, RESULT, check_sources, read_recipe
 from acgan_bert.scores import expected_score
 from mtl.bert.embed import Embeddings
 from mtl.errors import InputError
@@ -52,6 +53,12 @@ class Embedded:
 
     corpus: Corpus
     embeddings: Embeddings
+
+    def __str__(self) -> str:
+        """Say how many there are and where they lie."""
+        rows, width = self.embeddings.vectors.shape
+        how = "read from" if self.embeddings.cached else "written to"
+        return f"{rows} vectors of width {width}, {how} {self.embeddings.path}"
 
 
 def predict(run: Path, source: str, *, columns: Columns = _INFERRED) -> pd.DataFrame:
@@ -114,7 +121,7 @@ def sample(run: Path, label: str, count: int, *, seed: int = 0) -> Samples:
     return Samples(vectors, rows)
 
 
-def embed(recipe: Recipe, *, out: Path | None = None) -> Embedded:
+def embed(recipe: Recipe, *, out: Path | None = None, progress: Progress | None = None) -> Embedded:
     """Embed the training source of a recipe; nothing in it needs a label.
 
     Args:
@@ -122,6 +129,7 @@ def embed(recipe: Recipe, *, out: Path | None = None) -> Embedded:
         out: Where to write: a ``.safetensors`` file with tensors ``vectors`` and ``labels`` and
             the ids in its metadata, or an ``.npy`` file with the ids beside it in
             ``<name>.ids.json``; None writes the cache alone.
+        progress: Who is told how far it is.
 
     Raises:
         InputError: The source, the encoder or the ending of ``out`` is wrong.
@@ -130,11 +138,12 @@ def embed(recipe: Recipe, *, out: Path | None = None) -> Embedded:
         raise InputError(f"{out}: ends in {out.suffix or 'nothing'}; give .npy or .safetensors")
     if out is not None and out.is_dir():
         raise InputError(f"{out}: this is a folder; give a file")
-    corpus = read_corpus(
-        recipe.data.train, columns=columns_of(recipe.data), require_labels=False
-    )
+    corpus = read_corpus(recipe.data.train, columns=columns_of(recipe.data), require_labels=False)
     encoder = open_encoder(recipe.encoder)
-    embeddings = embed_rows(corpus, encoder, recipe.encoder)
+    with Stages(progress)("embed", len(corpus)) as advance:
+        embeddings = embed_rows(
+            corpus, encoder, recipe.encoder, progress=lambda done, _: advance(done)
+        )
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
         _write_matrix(out, corpus, embeddings)
@@ -142,12 +151,12 @@ def embed(recipe: Recipe, *, out: Path | None = None) -> Embedded:
 
 
 def _open_model(run: Path) -> tuple[Recipe, GANModel, Task, str]:
-    """Read what every use of a run needs; its encoder settings are those of the model."""
+    """Read what every use of a run needs: recipe, model, task, fingerprint of the encoder."""
     recipe = read_recipe(run)
     if not (run / RESULT).is_file():
         raise InputError(f"{run}: the run is not finished; first: acgan-bert resume {run}")
     model = GANModel.from_pretrained(run / MODEL)
-    task, _, fingerprint = read_identity(run / MODEL)
+    task, fingerprint = read_identity(run / MODEL)
     return recipe, model, task, fingerprint
 
 
@@ -184,7 +193,8 @@ def _training_vectors(run: Path, recipe: Recipe, fingerprint: str) -> NDArray[np
     except InputError as error:
         logger.warning("whether fakes repeat training rows is not known: %s", error)
         return None
-    return embed_rows(parts.train, encoder, recipe.encoder).vectors[parts.rows()]
+    vectors = embed_rows(parts.pool, encoder, recipe.encoder).vectors
+    return vectors[parts.pool_rows(parts.train)[parts.rows()]]
 
 
 def _write_matrix(out: Path, corpus: Corpus, embeddings: Embeddings) -> None:

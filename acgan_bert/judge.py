@@ -5,8 +5,8 @@ generator must beat before it means anything.
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,17 @@ PRDC_NEIGHBORS = 5
 LEAST_ROWS = 2 * (PRDC_NEIGHBORS + 1)
 # Beyond these, training rows are not looked at for memorization: float64 copies would fill memory.
 MOST_TRAINING_ROWS = 50_000
+
+
+def _neighborhoods(name: str) -> Callable[[Vectors, Vectors], float]:
+    return lambda real, fake: float(getattr(prdc(real, fake, k=PRDC_NEIGHBORS), name))
+
+
+_MEASURES: dict[str, Callable[..., float]] = {
+    "frechet_distance": frechet_distance,
+    "kernel_distance": kernel_distance,
+    **{name: _neighborhoods(name) for name in ("precision", "recall", "density", "coverage")},
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,35 +97,29 @@ def _describe(corpus: Corpus, row: int, label: int) -> dict[str, Any]:
 
 
 def measure(
-    reference: Reference, fake: Vectors, *, classes: tuple[str, ...], seed: int
+    reference: Reference,
+    fake: Vectors,
+    *,
+    floors: dict[str, float],
+    classes: tuple[str, ...],
+    seed: int,
 ) -> dict[str, Any]:
     """Measure fakes, one for each reference row and of its class, in the same order.
 
-    Distances and neighbourhoods are taken between half of the rows and as many fakes, because the
-    floor is taken between the two halves of the real rows, and both depend on the size.
+    Distances and neighbourhoods are taken between half of the rows and as many fakes: floors are
+    taken between the two halves of the real rows, and everything here depends on the size.
 
     Returns:
-        Measures by name; none where there are too few rows.
+        Measures by name, and the floors among them.
     """
-    if len(reference.vectors) < LEAST_ROWS:
-        return {}
     size = len(reference.vectors) // 2
-    real_half, fake_half = reference.vectors[:size], fake[:size]
-    floor = partial(real_floor, reference.vectors, size=size, rng=seed)
-    shares = prdc(real_half, fake_half, k=PRDC_NEIGHBORS)
     report = collapse_report(reference.vectors, reference.labels, fake, reference.labels, rng=seed)
     collapse = json.loads(report.to_json(orient="records"))
     for row in collapse:
         row["class"] = row["class"] if row["class"] == "overall" else classes[int(row["class"])]
     return {
-        "frechet_distance": frechet_distance(real_half, fake_half),
-        "frechet_floor": floor(frechet_distance).mean,
-        "kernel_distance": kernel_distance(real_half, fake_half),
-        "kernel_floor": floor(kernel_distance).mean,
-        "precision": shares.precision,
-        "recall": shares.recall,
-        "density": shares.density,
-        "coverage": shares.coverage,
+        **{name: of(reference.vectors[:size], fake[:size]) for name, of in _MEASURES.items()},
+        **floors,
         "label_recovery": collapse[-1]["conditional_accuracy"],
         "label_recovery_floor": collapse[-1]["conditional_floor"],
         "on": reference.on,
@@ -123,16 +128,41 @@ def measure(
     }
 
 
-def measure_class_gaussian(
-    reference: Reference, rows: TrainingRows, *, seed: int
-) -> dict[str, Any]:
-    """Measure the class Gaussian of the labelled training rows as :func:`measure` does."""
+def measure_floors(reference: Reference, *, seed: int) -> dict[str, float]:
+    """Measure half of the real rows against the other half."""
+    size = len(reference.vectors) // 2
+    return {
+        f"{name.removesuffix('_distance')}_floor": real_floor(
+            reference.vectors, of, size=size, rng=seed
+        ).mean
+        for name, of in _MEASURES.items()
+    }
+
+
+def judge(reference: Reference, fake: Vectors, rows: TrainingRows, *, seed: int) -> dict[str, Any]:
+    """Measure fakes, and beside them the class Gaussian of the labelled training rows.
+
+    Args:
+        reference: R real rows.
+        fake: (R, D) fakes of the same classes in the same order.
+        rows: What the generator was trained on.
+        seed: Of the Gaussian's fakes and the floors.
+
+    Returns:
+        Measures by name, and under ``baselines`` those of ``class_gaussian``; empty where there
+        are too few real rows to measure anything.
+    """
+    if len(reference.vectors) < LEAST_ROWS:
+        return {}
     labeled = rows.labels >= 0
     gaussian = ClassGaussian.fit(
         rows.vectors[labeled], rows.labels[labeled], num_classes=len(rows.classes)
     )
-    fake = gaussian.sample(reference.labels, seed=seed)
-    return measure(reference, fake, classes=rows.classes, seed=seed)
+    floors = measure_floors(reference, seed=seed)
+    settings: dict[str, Any] = {"floors": floors, "classes": rows.classes, "seed": seed}
+    simple = measure(reference, gaussian.sample(reference.labels, seed=seed), **settings)
+    own = measure(reference, fake, **settings)
+    return own | {"baselines": {"class_gaussian": simple}}
 
 
 def describe_fakes(
@@ -190,7 +220,10 @@ def write_embeddings(
             ("real", reference.vectors, reference.rows),
             ("fake", fake, fake_rows),
         ):
-            tensors = {"vectors": np.ascontiguousarray(vectors), "labels": reference.labels}
+            tensors: dict[str, NDArray[Any]] = {
+                "vectors": np.ascontiguousarray(vectors),
+                "labels": reference.labels,
+            }
             write_bytes(folder / f"{name}.safetensors", save(tensors, {"on": reference.on}))
             lines = (json.dumps(row, ensure_ascii=False, allow_nan=False) for row in rows)
             write_text(folder / f"{name}.jsonl", "".join(f"{line}\n" for line in lines))

@@ -23,7 +23,7 @@ from mtl.text.tasks import Task
 _WITH_PARTS = ("demo:", "hub:")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Parts:
     """The rows of one run.
 
@@ -34,6 +34,10 @@ class Parts:
         test: Labelled rows scored once at the end, or None.
         notes: What the user should be told.
         hashes: By part, the source and its SHA-256.
+        pool: The training source as it was read. The training rows are rows of it, and so are
+            the parts that were asked for as fractions; it is embedded whole, so that every split
+            of it shares one cached matrix.
+        taken: Names of the held-out parts that are rows of the pool.
     """
 
     train: Corpus
@@ -42,6 +46,8 @@ class Parts:
     test: Corpus | None
     notes: tuple[str, ...]
     hashes: dict[str, dict[str, str]]
+    pool: Corpus
+    taken: frozenset[str]
 
     @property
     def task(self) -> Task:
@@ -57,6 +63,16 @@ class Parts:
         labels = np.full(len(self.train), -1, dtype=np.int64)
         labels[self.split.labeled] = self.train.labels[self.split.labeled]
         return labels[self.rows()]
+
+    def held_out(self) -> dict[str, Corpus]:
+        """Return the scored parts that there are, by name; the one to compare on first."""
+        named = {"test": self.test, "dev": self.dev}
+        return {name: part for name, part in named.items() if part is not None}
+
+    def pool_rows(self, part: Corpus) -> NDArray[np.int64]:
+        """Find the rows of the pool that a part taken out of it consists of."""
+        row_of = {row_id: row for row, row_id in enumerate(self.pool.ids)}
+        return np.array([row_of[row_id] for row_id in part.ids], dtype=np.int64)
 
     def split_json(self) -> dict[str, list[str]]:
         """Give the ids of every part, as their sources call the rows."""
@@ -75,20 +91,20 @@ def read_parts(recipe: Recipe) -> Parts:
         InputError: Anything is wrong with a source, a fraction or the labels, in one line.
     """
     data = recipe.data
-    train = read_corpus(data.train, columns=columns_of(data))
-    hashes = {"train": _identify(data.train, train)}
-    notes = list(train.notes)
+    pool = read_corpus(data.train, columns=columns_of(data))
+    hashes = {"train": _identify(data.train, pool)}
+    notes = list(pool.notes)
     held_out: dict[str, Corpus | None] = {}
     for part, source, fraction in (
         ("test", data.test, data.test_fraction),
         ("dev", data.dev, data.dev_fraction),
     ):
-        corpus = _given_part(data, part, source, fraction, task=train.task, notes=notes)
+        corpus = _given_part(data, part, source, fraction, task=pool.task, notes=notes)
         if corpus is not None:
             hashes[part] = _identify(corpus.source, corpus)
             corpus = corpus.select(np.flatnonzero(corpus.labels >= 0))
         held_out[part] = corpus
-    train = _set_aside(train, data, held_out, seed=recipe.seed)
+    train, taken = _set_aside(pool, data, held_out, seed=recipe.seed)
     split = draw_labels(
         train.labels,
         fraction=data.label_fraction,
@@ -97,9 +113,17 @@ def read_parts(recipe: Recipe) -> Parts:
         seed=recipe.seed,
         classes=train.task.classes,
     )
-    parts = Parts(train, split, held_out["dev"], held_out["test"], (), hashes)
-    notes += _contamination(parts)
-    return Parts(train, split, parts.dev, parts.test, tuple(dict.fromkeys(notes)), hashes)
+    used = train.select(np.union1d(split.labeled, split.unlabeled))
+    notes += _contamination(used, held_out)
+    return Parts(
+        train=train,
+        split=split,
+        **held_out,
+        notes=tuple(dict.fromkeys(notes)),
+        hashes=hashes,
+        pool=pool,
+        taken=frozenset(taken),
+    )
 
 
 def columns_of(data: DataRecipe) -> Columns:
@@ -128,21 +152,25 @@ def _given_part(
 
 
 def _set_aside(
-    train: Corpus, data: DataRecipe, held_out: dict[str, Corpus | None], *, seed: int
-) -> Corpus:
-    """Take the parts that are asked for as fractions out of the training rows."""
-    taken = 0.0
-    for part, fraction in (("test", data.test_fraction), ("dev", data.dev_fraction)):
-        if not fraction or held_out[part] is not None:
-            continue
-        if taken + fraction >= 1:
-            raise InputError(
-                f"data.dev_fraction {data.dev_fraction:g} and data.test_fraction "
-                f"{data.test_fraction:g} leave no training rows; give a sum below 1"
-            )
-        train, held_out[part] = set_aside(train, fraction=fraction / (1 - taken), seed=seed)
-        taken += fraction
-    return train
+    pool: Corpus, data: DataRecipe, held_out: dict[str, Corpus | None], *, seed: int
+) -> tuple[Corpus, dict[str, float]]:
+    """Take the parts that are asked for as fractions out of the rows and put them in their place.
+
+    Returns:
+        The rest, and the fraction of each part that was taken.
+    """
+    wanted = {"test": data.test_fraction, "dev": data.dev_fraction}
+    wanted = {name: share for name, share in wanted.items() if share and held_out[name] is None}
+    if sum(wanted.values()) >= 1:
+        raise InputError(
+            f"data.dev_fraction {data.dev_fraction:g} and data.test_fraction "
+            f"{data.test_fraction:g} leave no training rows; give a sum below 1"
+        )
+    rest, left = pool, 1.0
+    for name, share in wanted.items():
+        rest, held_out[name] = set_aside(rest, fraction=share / left, seed=seed)
+        left -= share
+    return rest, wanted
 
 
 def _identify(source: str, corpus: Corpus) -> dict[str, str]:
@@ -155,12 +183,12 @@ def _identify(source: str, corpus: Corpus) -> dict[str, str]:
     return {"source": source, "sha256": digest.hexdigest()}
 
 
-def _contamination(parts: Parts) -> list[str]:
+def _contamination(used: Corpus, held_out: dict[str, Corpus | None]) -> list[str]:
     """Count held-out rows whose text is also among the training rows, word for word."""
-    seen = set(_texts(parts.train.select(parts.rows())))
+    seen = set(_texts(used))
     notes = []
-    for name, part in (("dev", parts.dev), ("test", parts.test)):
-        count = sum(text in seen for text in _texts(part)) if part is not None else 0
+    for name, part in held_out.items():
+        count = 0 if part is None else sum(text in seen for text in _texts(part))
         if part is not None and count:
             notes.append(
                 f"{count} of {len(part)} {name} rows also occur word for word among the "
@@ -170,4 +198,6 @@ def _contamination(parts: Parts) -> list[str]:
 
 
 def _texts(corpus: Corpus) -> list[Any]:
-    return list(corpus.texts if corpus.pairs is None else zip(corpus.texts, corpus.pairs))
+    if corpus.pairs is None:
+        return list(corpus.texts)
+    return list(zip(corpus.texts, corpus.pairs, strict=True))

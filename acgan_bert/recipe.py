@@ -61,7 +61,7 @@ class GeneratorRecipe:
 
     depth: int = 1
     """Hidden layers, 1 to 16."""
-    width: int = 256
+    width: int = 128
     """Units per hidden layer."""
     noise: Literal["normal", "uniform"] = "normal"
     """Distribution of the noise: N(0, 1), or U(0, 1) as in GAN-BERT."""
@@ -79,12 +79,20 @@ class DiscriminatorRecipe:
 
     depth: int = 1
     """Hidden layers, 1 to 16."""
-    width: int = 256
+    width: int = 128
     """Units per hidden layer."""
-    dropout: float = 0.2
+    dropout: float = 0.3
     """Dropout probability of the hidden layers."""
+    input_noise: float = 1.0
+    """Standard deviation of Gaussian noise on its standardized inputs while training."""
     linear_skip: bool = True
     """Class heads also see the embedding itself, so that logistic regression is a special case."""
+    warm_start: bool = True
+    """The linear skip begins at cross-validated logistic regression and keeps its penalty."""
+    unit_norm: bool = True
+    """The discriminator sees the direction of an embedding, not its length."""
+    spectrum: float = 0.5
+    """Weigh principal components by variance ** (spectrum / 2); 0: as they are."""
     spectral_norm: bool = False
     """Divide each weight matrix by its largest singular value."""
     ema: float = 0.99
@@ -103,7 +111,7 @@ class ObjectiveRecipe:
     """Weight of the adversarial losses."""
     class_real: float = 1.0
     """Discriminator: cross-entropy on labelled rows."""
-    class_fake: float = 0.1
+    class_fake: float = 0.0
     """Discriminator: cross-entropy on fakes, which makes them training data."""
     class_generator: float = 0.3
     """Generator: cross-entropy of its fakes under the discriminator's class heads."""
@@ -117,8 +125,6 @@ class ObjectiveRecipe:
     """Discriminator: gradient penalty on real rows."""
     negative_augmentation: float = 0.0
     """Discriminator: recombined real rows count as fakes, with this weight."""
-    ridge: float = 20.0
-    """Discriminator: squared weights of the linear skip, times this, divided by the labelled rows."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -143,14 +149,16 @@ class SemisupervisedRecipe:
 class TrainingRecipe:
     """The loop."""
 
-    steps: int = 300
+    steps: int = 200
     """Updates of each player."""
     batch_size: int = 128
     """Real rows per step, labelled and unlabelled; as many fakes."""
     members: int = 4
     """GANs trained as one program from different seeds; their probabilities are averaged."""
-    discriminator_learning_rate: float = 1e-3
+    discriminator_learning_rate: float = 3e-4
     """AdamW step size of the discriminator."""
+    skip_learning_rate: float = 1e-4
+    """AdamW step size of the linear skip."""
     generator_learning_rate: float = 5e-4
     """AdamW step size of the generator."""
     beta1: float = 0.5
@@ -163,7 +171,7 @@ class TrainingRecipe:
     """Gradient norm at which a run stops as diverged."""
     eval_every_steps: int = 50
     """Steps between two records in metrics.jsonl."""
-    checkpoint_every_steps: int = 100
+    checkpoint_every_steps: int = 50
     """Steps between two checkpoints."""
 
 

@@ -50,13 +50,17 @@ def sections() -> tuple[str, ...]:
     return tuple(dict.fromkeys(key.rpartition(".")[0] for key in recipe_fields() if "." in key))
 
 
-def _fields(kind: type, prefix: str, section: str) -> list[tuple[str, RecipeField]]:
+def _fields(
+    kind: Any,  # noqa: ANN401 - a dataclass, for which typing has no public name
+    prefix: str,
+    section: str,
+) -> list[tuple[str, RecipeField]]:
     hints = get_type_hints(kind)
     helps = {
         part.arg_name: part.description for part in docstring_parser.parse_from_object(kind).params
     }
     found: list[tuple[str, RecipeField]] = []
-    for field in fields(kind):  # type: ignore[arg-type]
+    for field in fields(kind):
         key, hint = f"{prefix}{field.name}", hints[field.name]
         if is_dataclass(hint):
             found += _fields(hint, f"{key}.", (hint.__doc__ or key).splitlines()[0].rstrip("."))

@@ -27,9 +27,9 @@ class Range:
     def __str__(self) -> str:
         """Write the interval, ``(0, 1]`` or in words where one end is infinite."""
         if self.high == math.inf:
-            return f"above {self.low:g}" if self.low_open else f"{self.low:g} or more"
+            return f"a number above {self.low:g}" if self.low_open else f"{self.low:g} or more"
         ends = f"{self.low:.10g}, {self.high:.10g}"
-        return f"in {'(' if self.low_open else '['}{ends}{')' if self.high_open else ']'}"
+        return f"a number in {'(' if self.low_open else '['}{ends}{')' if self.high_open else ']'}"
 
 
 _SHARE = Range(0, 1)
@@ -99,7 +99,7 @@ def check_recipe(recipe: Recipe) -> None:
     """
     for key, allowed in RANGES.items():
         value = value_at(recipe, key)
-        if value not in allowed:
+        if not isinstance(value, int | float) or value not in allowed:
             raise InputError(f"{key}: found {value}, expected {allowed}")
     for key in ("data.train", "encoder.name"):
         if not str(value_at(recipe, key)).strip():

@@ -185,14 +185,37 @@ def read_recipe(run: Path) -> Recipe:
     """
     if not (run / RECIPE).is_file():
         raise InputError(
-            f"{run}: no run here ({RECIPE} is missing); give a directory that acgan-bert train wrote"
+            f"{run}: not a run ({RECIPE} is missing); give a directory that acgan-bert train wrote"
         )
     recipe = load_recipe(str(run / RECIPE))
     start = Path(str(read_json(run / ENVIRONMENT).get("directory", "")))
-    data = recipe.data
-    sources = {part: _located(getattr(data, part), start) for part in ("train", "dev", "test")}
+    data = replace(
+        recipe.data,
+        train=_located(recipe.data.train, start),
+        dev=_located(recipe.data.dev, start),
+        test=_located(recipe.data.test, start),
+    )
     encoder = replace(recipe.encoder, name=_located(recipe.encoder.name, start))
-    return replace(recipe, data=replace(data, **sources), encoder=encoder)
+    return replace(recipe, data=data, encoder=encoder)
+
+
+def check_sources(run: Path, hashes: Mapping[str, Mapping[str, str]]) -> None:
+    """Check that the data is what it was when the run began.
+
+    Args:
+        run: Directory of the run.
+        hashes: By part, the source and its SHA-256 now.
+
+    Raises:
+        InputError: A source has changed.
+    """
+    before = read_json(run / ENVIRONMENT).get("data", {})
+    for part, entry in hashes.items():
+        if before.get(part, {}).get("sha256") != entry["sha256"]:
+            raise InputError(
+                f"{entry['source']}: changed since {run} was started; restore it, or train again "
+                "with another --out"
+            )
 
 
 def _located(name: str, start: Path) -> str:

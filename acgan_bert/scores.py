@@ -34,7 +34,7 @@ def score(probabilities: Matrix, corpus: Corpus) -> dict[str, Any]:
     counts = confusion(corpus.labels, predicted, num_classes=probabilities.shape[1])
     correct = int(np.trace(counts))
     interval = accuracy_interval(correct, len(corpus))
-    scores = {
+    scores: dict[str, Any] = {
         "accuracy": correct / len(corpus),
         "macro_f1": macro_f1(counts),
         "balanced_accuracy": balanced_accuracy(counts),

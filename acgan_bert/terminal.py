@@ -12,8 +12,19 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from analysis.words import UNKNOWN
+
 _WIDTH_OF_FILES = 100
 _LONGEST_TEXT = 70
+_MOST_FAKES = 20
+_STAGES = {
+    "read": "reading data and encoder",
+    "embed": "embedding the texts",
+    "train": "training the GAN",
+    "compare": "training the baselines",
+    "measure": "measuring the generator",
+    "draw": "drawing figures and report",
+}
 _LOGGERS = ("acgan_bert", "mtl", "analysis")
 
 
@@ -22,24 +33,13 @@ def say(text: str = "") -> None:
     print(text, flush=True)
 
 
-def fail(message: str) -> None:
-    """Print one ``error:`` line, whatever line breaks or control characters the message holds."""
-    line = " ".join(message.split())
-    shown = "".join(character if character.isprintable() else "?" for character in line)
-    print(f"error: {shown}", file=sys.stderr, flush=True)
-
-
 class Terminal:
     """Shows the stages of a run: live bars on a terminal, else one line when each begins.
 
-    Use it as a context manager; it is the :class:`Progress` that :mod:`acgan_bert.run` reports to.
-
-    Args:
-        quiet: Show bars on a terminal, but no lines elsewhere; for verbs that print data.
+    Use it as a context manager; it is the Progress of :mod:`acgan_bert.progress`.
     """
 
-    def __init__(self, *, quiet: bool = False) -> None:
-        self._quiet = quiet
+    def __init__(self) -> None:
         self._console = Console(stderr=True)
         self._bars: Progress | None = None
         self._task: Any = None
@@ -59,9 +59,10 @@ class Terminal:
         """Begin a stage; ``total`` is how much there is to do, None where that is unknown."""
         if self._bars is not None:
             self._finish_stage()
-            self._task = self._bars.add_task(Text(name).plain, total=total)
-        elif not self._quiet:
-            say(name if total is None else f"{name} ({total})")
+            self._task = self._bars.add_task(_STAGES.get(name, name), total=total)
+        else:
+            words = _STAGES.get(name, name)
+            say(words if total is None else f"{words} ({total})")
 
     def advance(self, done: int) -> None:
         """Say how much of the stage is done so far."""
@@ -98,27 +99,9 @@ def show_run(run: Path, result: Mapping[str, Any]) -> None:
         run: The run directory.
         result: The content of its ``result.json``.
     """
-    from analysis.scores import comparison, scored_part
-
-    part, measure = scored_part(result)
-    scores = comparison(result)
-    if scores:
-        rows = result[part].get("rows")
-        table = Table(title=f"{part} part, {rows} rows, same ids for every method")
-        for name in ("method", measure, "95 % interval", "macro-F1"):
-            table.add_column(name, justify="left" if name == "method" else "right")
-        for score in scores:
-            cells = (
-                f"{score.value:.3f}",
-                f"{score.low:.3f} – {score.high:.3f}" if score.low == score.low else "–",
-                f"{score.macro_f1:.3f}" if score.macro_f1 == score.macro_f1 else "–",
-            )
-            style = "bold" if score.highlighted else ""
-            table.add_row(*(Text(cell) for cell in (score.name, *cells)), style=style)
-        _console().print(table)
-        _show_verdict(result)
-    else:
+    if not _show_comparison(result):
         say("nothing was scored: no dev or test part (ask for one: --data.test_fraction 0.2)")
+    _show_generator(result.get("generator") or {})
     labels = result.get("labels") or {}
     say(f"labels: {labels.get('labeled')} labelled rows, {labels.get('unlabeled')} unlabelled")
     for note in result.get("notes") or ():
@@ -126,6 +109,41 @@ def show_run(run: Path, result: Mapping[str, Any]) -> None:
     say(f"run: {run}")
     if (run / "report.html").exists():
         say(f"report: {run / 'report.html'}")
+
+
+def _show_comparison(result: Mapping[str, Any]) -> bool:
+    """Print the table and the verdict; False where nothing was scored."""
+    from analysis.scores import comparison, scored_part
+
+    part, measure = scored_part(result)
+    if not part:
+        return False
+    table = Table(title=f"{part} part, {result[part].get('rows')} rows, same ids for every method")
+    for name in ("method", measure, "95 % interval", "macro-F1"):
+        table.add_column(name, justify="left" if name == "method" else "right")
+    for score in comparison(result):
+        known = score.low == score.low
+        cells = (
+            score.name,
+            f"{score.value:.3f}",
+            f"{score.low:.3f} to {score.high:.3f}" if known else UNKNOWN,
+            f"{score.macro_f1:.3f}" if score.macro_f1 == score.macro_f1 else UNKNOWN,
+        )
+        table.add_row(*map(Text, cells), style="bold" if score.highlighted else "")
+    _console().print(table)
+    _show_verdict(result)
+    return True
+
+
+def _show_generator(measures: Mapping[str, Any]) -> None:
+    """Print the Fréchet distance beside its floor and the generator that a user would pick."""
+    distance, floor = measures.get("frechet_distance"), measures.get("frechet_floor")
+    if distance is None:
+        return
+    rival = ((measures.get("baselines") or {}).get("class_gaussian") or {}).get("frechet_distance")
+    beside = "" if floor is None else f"; real against real {floor:.4g}"
+    beside += "" if rival is None else f"; class Gaussian {rival:.4g}"
+    say(f"generator: Fréchet distance {distance:.4g}{beside}")
 
 
 def _show_verdict(result: Mapping[str, Any]) -> None:
@@ -146,7 +164,7 @@ def _show_verdict(result: Mapping[str, Any]) -> None:
 
 
 def show_fakes(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print one line per fake: posterior of its label, memorization, nearest real sentence.
+    """Print one line for each of the first fakes: posterior, memorization, nearest sentence.
 
     Args:
         rows: As in ``embeddings/fake.jsonl``.
@@ -154,20 +172,21 @@ def show_fakes(rows: Sequence[Mapping[str, Any]]) -> None:
     table = Table()
     for name in ("fake", "label", "posterior", "memorized", "nearest real sentence"):
         table.add_column(name)
-    for number, row in enumerate(rows):
-        posterior = row.get("posterior") or {}
-        chance = posterior.get(row["label"])
+    for number, row in enumerate(rows[:_MOST_FAKES]):
+        chance = (row.get("posterior") or {}).get(row["label"])
         nearest = (row.get("neighbors") or [{}])[0]
-        text = " ".join(str(nearest.get("text", "–")).split())
+        text = " ".join(str(nearest.get("text", UNKNOWN)).split())
         cells = (
             str(number),
             str(row["label"]),
-            "–" if chance is None else f"{chance:.3f}",
+            UNKNOWN if chance is None else f"{chance:.3f}",
             "yes" if row.get("memorized") else "no",
             text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 1]}…",
         )
-        table.add_row(*(Text(cell) for cell in cells))
+        table.add_row(*map(Text, cells))
     _console().print(table)
+    if len(rows) > _MOST_FAKES:
+        say(f"and {len(rows) - _MOST_FAKES} more")
 
 
 def _console() -> Console:

@@ -94,13 +94,13 @@ def embedding_map(
         if drawn >= len(labels):
             raise ValueError(f"{name}: found {len(labels)} labels; want one for row {drawn}")
     names = [shortened(name, 30) for name in class_names]
-    columns = columns_for(names, 52 * len(maps) - 20)
+    columns = columns_for(names, 44 * len(maps) - 18)
     legend = 0.2 * math.ceil(len(names) / columns)
-    footer = textwrap.fill(_map_footer(maps[0]), 66 * len(maps))
+    footer = textwrap.fill(_map_footer(maps[0]), 60 * len(maps))
     notes = 0.16 * (footer.count("\n") + 1)
-    height = 4.55 + legend + notes
+    height = 4.05 + legend + notes
     with styled():
-        figure = Figure(figsize=(4.0 * len(maps), height))
+        figure = Figure(figsize=(3.5 * len(maps), height))
         axes = figure.subplots(1, len(maps), squeeze=False)[0]
         figure.subplots_adjust(
             0.012, (0.6 + legend + notes) / height, 0.988, 1 - 0.3 / height, 0.04

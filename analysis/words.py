@@ -3,7 +3,7 @@
 import math
 
 UNKNOWN = "\N{EN DASH}"
-ACRONYMS = {word.lower(): word for word in ("AC", "BERT", "F1", "GAN", "KID", "MLP", "SVM")}
+ACRONYMS = {word.lower(): word for word in ("AC", "BERT", "F1", "GAN", "Gaussian", "MLP", "SVM")}
 
 
 def readable(key: str) -> str:

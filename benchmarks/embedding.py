@@ -50,10 +50,11 @@ def main() -> None:
     }
     seconds, vectors = measure(contestants, repeats=options.repeats)
     rows = summarize(seconds, vectors)
+    source = Path(corpus.source).name
     record = {
-        "what": f"embedding {len(corpus)} texts of {Path(corpus.source).name} with all-MiniLM-L6-v2",
+        "what": f"embedding {len(corpus)} texts of {source} with all-MiniLM-L6-v2",
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": f"{platform.machine()}, {torch.get_num_threads()} threads",
+        "machine": f"{processor()}, {torch.get_num_threads()} threads",
         "versions": {name: version(name) for name in PACKAGES},
         "precision": resolve_precision("auto", encoder.device),
         "token_budget": options.token_budget,
@@ -109,6 +110,14 @@ def summarize(seconds: dict[str, list[float]], vectors: dict[str, np.ndarray]) -
         }
         for name, times in seconds.items()
     ]
+
+
+def processor() -> str:
+    """Name the processor, as far as the system tells it."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from acgan_bert.gan.layers import MemberLinear, MemberMLP, MemberStreams
+from acgan_bert.gan.layers import MemberLinear, MemberMLP, MemberStreams, MLPSize
 
 
 class Judgment(NamedTuple):
@@ -26,7 +26,7 @@ class Judgment(NamedTuple):
     rivals: tuple[Tensor, ...]
     """Second class logits (E, B, C) of each task; empty unless the objective asks for them."""
     proxies: tuple[Tensor, ...]
-    """Class directions (E, C, W) of each task, the weights of the class heads."""
+    """Class directions (E, C, W) of each task, the weights of the second heads."""
 
 
 class Discriminator(nn.Module):
@@ -38,12 +38,11 @@ class Discriminator(nn.Module):
     Args:
         embedding_width: Width D of an embedding.
         classes: Number of classes of each task.
-        depths: Hidden layers of each member.
-        widths: Units per hidden layer of each member.
-        dropouts: Dropout probability of each member.
+        size: Depths, widths and dropouts of the members.
         streams: The members' random streams.
         linear_skip: Whether class heads also see the embedding.
-        rival: Whether each task has a second class head (TAC-GAN, ADC-GAN).
+        projection: Whether the source score has a projection term for the condition.
+        rival: Whether each task has a second class head (TAC-GAN, ADC-GAN, ReACGAN).
     """
 
     def __init__(
@@ -51,39 +50,42 @@ class Discriminator(nn.Module):
         *,
         embedding_width: int,
         classes: Sequence[int],
-        depths: Sequence[int],
-        widths: Sequence[int],
-        dropouts: Sequence[float],
+        size: MLPSize,
         streams: MemberStreams,
         linear_skip: bool = True,
+        projection: bool = False,
         rival: bool = False,
     ) -> None:
         super().__init__()
-        members = len(depths)
+        members, widths = len(size.depths), size.widths
 
         def heads(inputs: Sequence[int], *, bias: bool = True) -> nn.ModuleList:
             return nn.ModuleList(
                 MemberLinear(inputs, [count] * members, streams, bias=bias) for count in classes
             )
 
-        self.trunk = MemberMLP(embedding_width, depths, widths, streams, dropouts=dropouts)
+        self.trunk = MemberMLP(embedding_width, size, streams)
         self.source = MemberLinear(widths, [1] * members, streams)
         self.heads = heads(widths)
         self.skips = heads([embedding_width] * members, bias=False) if linear_skip else None
         self.rivals = heads(widths) if rival else None
-        self.projection = MemberLinear(widths, [sum(classes)] * members, streams, bias=False)
+        self.projection = (
+            MemberLinear(widths, [sum(classes)] * members, streams, bias=False)
+            if projection
+            else None
+        )
 
     def forward(self, x_EBD: Tensor, condition_EBK: Tensor | None = None) -> Judgment:
         """Judge embeddings (E, B, D).
 
         Args:
             x_EBD: Embeddings.
-            condition_EBK: Class probabilities of all tasks side by side. Where given, the source
-                score gains the projection term Σ_k condition_k (v_k · features).
+            condition_EBK: Class probabilities of all tasks side by side. With a projection, the
+                source score gains Σ_k condition_k (v_k · features).
         """
         h_EBW = self.trunk(x_EBD)
         source_EB = self.source(h_EBW).squeeze(-1)
-        if condition_EBK is not None:
+        if self.projection is not None and condition_EBK is not None:
             source_EB = source_EB + (self.projection(h_EBW) * condition_EBK).sum(-1)
         classes = tuple(head(h_EBW) for head in self.heads)
         if self.skips is not None:
@@ -91,12 +93,8 @@ class Discriminator(nn.Module):
                 logits + skip(x_EBD) for logits, skip in zip(classes, self.skips, strict=True)
             )
         rivals = () if self.rivals is None else tuple(head(h_EBW) for head in self.rivals)
-        proxies = tuple(head.weight_EIO.transpose(1, 2) for head in self.heads)
+        proxies = () if self.rivals is None else tuple(r.weight_EIO.mT for r in self.rivals)
         return Judgment(h_EBW, source_EB, classes, rivals, proxies)
-
-    def class_logits(self, x_EBD: Tensor) -> tuple[Tensor, ...]:
-        """Return only the class logits (E, B, C) of each task."""
-        return self.forward(x_EBD).classes
 
 
 def one_hot_condition(labels_EBT: Tensor, classes: Sequence[int]) -> Tensor:

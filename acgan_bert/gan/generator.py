@@ -5,12 +5,10 @@ one-hot vector beside the noise, one block of columns per task, as in Mirza & Os
 Shapes: E members, B batch, Z noise, K condition (sum of the classes of all tasks), D embedding.
 """
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 
-from acgan_bert.gan.layers import MemberLinear, MemberMLP, MemberStreams
+from acgan_bert.gan.layers import MemberLinear, MemberMLP, MemberStreams, MLPSize
 
 
 class Generator(nn.Module):
@@ -23,9 +21,7 @@ class Generator(nn.Module):
         embedding_width: Width D of an embedding.
         condition_width: Width K of the condition.
         noise_width: Width Z of the noise.
-        depths: Hidden layers of each member.
-        widths: Units per hidden layer of each member.
-        dropouts: Dropout probability of each member.
+        size: Depths, widths and dropouts of the members.
         streams: The members' random streams.
     """
 
@@ -35,18 +31,13 @@ class Generator(nn.Module):
         embedding_width: int,
         condition_width: int,
         noise_width: int,
-        depths: Sequence[int],
-        widths: Sequence[int],
-        dropouts: Sequence[float],
+        size: MLPSize,
         streams: MemberStreams,
     ) -> None:
         super().__init__()
-        members = len(depths)
-        self.noise_width = noise_width
-        self.body = MemberMLP(
-            noise_width + condition_width, depths, widths, streams, dropouts=dropouts
-        )
-        self.output = MemberLinear(widths, [embedding_width] * members, streams)
+        members = len(size.depths)
+        self.body = MemberMLP(noise_width + condition_width, size, streams)
+        self.output = MemberLinear(size.widths, [embedding_width] * members, streams)
         self.mean = MemberLinear(
             [condition_width] * members, [embedding_width] * members, streams, bias=False
         )

@@ -8,6 +8,7 @@ Every random number of member e comes from its own stream, so it never sees who 
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -45,6 +46,8 @@ class MemberLinear(nn.Module):
         out_widths: Outputs of each member, length E; 0 likewise.
         streams: Source of the initial weights, uniform in ±1/√in as in ``torch.nn.Linear``.
         bias: Whether to add b.
+        spectral_norm: Whether to divide W by its largest singular value (Miyato et al. 2018),
+            found by one step of power iteration per training pass.
     """
 
     def __init__(
@@ -54,8 +57,10 @@ class MemberLinear(nn.Module):
         streams: MemberStreams,
         *,
         bias: bool = True,
+        spectral_norm: bool = False,
     ) -> None:
         super().__init__()
+        self.spectral_norm = spectral_norm
         outputs = max(out_widths)
 
         def uniform(rows: Sequence[int]) -> Callable[[torch.Generator, int], Tensor]:
@@ -68,14 +73,29 @@ class MemberLinear(nn.Module):
 
             return sample
 
+        self.left_E1I: Tensor
         self.weight_EIO = nn.Parameter(streams.draw(uniform(in_widths)))
         self.bias_E1O = nn.Parameter(streams.draw(uniform([1] * len(in_widths)))) if bias else None
 
+        if spectral_norm:
+            first_E1I = torch.ones(len(in_widths), 1, max(in_widths))
+            self.register_buffer("left_E1I", nn.functional.normalize(first_E1I, dim=-1))
+
     def forward(self, x_EBI: Tensor) -> Tensor:
         """Map (E, B, I) to (E, B, O)."""
+        weight_EIO = self._normalized() if self.spectral_norm else self.weight_EIO
         if self.bias_E1O is None:
-            return torch.bmm(x_EBI, self.weight_EIO)
-        return torch.baddbmm(self.bias_E1O, x_EBI, self.weight_EIO)
+            return torch.bmm(x_EBI, weight_EIO)
+        return torch.baddbmm(self.bias_E1O, x_EBI, weight_EIO)
+
+    def _normalized(self) -> Tensor:
+        with torch.no_grad():
+            right_E1O = nn.functional.normalize(torch.bmm(self.left_E1I, self.weight_EIO), dim=-1)
+            left_E1I = nn.functional.normalize(torch.bmm(right_E1O, self.weight_EIO.mT), dim=-1)
+            if self.training:
+                self.left_E1I.copy_(left_E1I)
+        sigma_E11 = torch.bmm(torch.bmm(left_E1I, self.weight_EIO), right_E1O.mT)
+        return self.weight_EIO / sigma_E11.clamp_min(1e-12)
 
     def extra_repr(self) -> str:
         """Show the sizes when a model is printed."""
@@ -118,15 +138,27 @@ class MemberDropout(nn.Module):
         return f"probabilities={self.probabilities}"
 
 
+@dataclass(frozen=True, slots=True)
+class MLPSize:
+    """Hidden layers of the members: each tuple has length E."""
+
+    depths: tuple[int, ...]
+    """Hidden layers, at least 1."""
+    widths: tuple[int, ...]
+    """Units per hidden layer."""
+    dropouts: tuple[float, ...]
+    """Dropout probabilities."""
+    spectral_norm: bool = False
+    """Whether weights are divided by their largest singular value."""
+
+
 class MemberMLP(nn.Module):
     """Stack hidden layers ``dropout(leaky_relu(linear))``, depth and width free per member.
 
     Args:
         in_width: Inputs, the same for all members.
-        depths: Hidden layers of each member, at least 1.
-        widths: Units per hidden layer of each member.
+        size: Depths, widths and dropouts of the members.
         streams: The members' random streams, for weights and dropout masks.
-        dropouts: Dropout probability of each member.
         slope: Negative slope of the leaky ReLU.
     """
 
@@ -135,23 +167,24 @@ class MemberMLP(nn.Module):
     def __init__(
         self,
         in_width: int,
-        depths: Sequence[int],
-        widths: Sequence[int],
+        size: MLPSize,
         streams: MemberStreams,
         *,
-        dropouts: Sequence[float],
         slope: float = 0.2,
     ) -> None:
         super().__init__()
         self.slope = slope
+        depths, widths = size.depths, size.widths
         self.linears, self.dropouts = nn.ModuleList(), nn.ModuleList()
         reached = [[depth > level for depth in depths] for level in range(max(depths))]
         inputs = [in_width] * len(widths)
         for row in reached:
             outputs = [width if here else 0 for width, here in zip(widths, row, strict=True)]
             used = [width if here else 0 for width, here in zip(inputs, row, strict=True)]
-            self.linears.append(MemberLinear(used, outputs, streams))
-            self.dropouts.append(MemberDropout(dropouts, outputs, streams))
+            self.linears.append(
+                MemberLinear(used, outputs, streams, spectral_norm=size.spectral_norm)
+            )
+            self.dropouts.append(MemberDropout(size.dropouts, outputs, streams))
             inputs = list(widths)
         self.register_buffer("reached_LE", torch.tensor(reached), persistent=False)
         self.uniform_depth = len(set(depths)) == 1

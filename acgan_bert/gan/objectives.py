@@ -6,11 +6,21 @@ logits (``softplus``, ``logsumexp``), never as ``log(p + eps)``.
 Shapes: E members, B batch, C classes, W hidden, D embedding.
 """
 
+from collections.abc import Callable, Sequence
+
 import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity, log_softmax, normalize, relu, softplus
 
-FAKE_FIRST_EPSILON = 1e-8  # keeps the norm of a zero feature finite
+LEAST_NORM = 1e-8  # a zero feature stays finite when it is scaled to unit norm
+
+
+def over_tasks(
+    loss: Callable[..., Tensor], labels_EBT: Tensor, *heads: Sequence[Tensor]
+) -> Tensor:
+    """Sum ``loss(logits of each head family, labels)`` over the tasks, (E,)."""
+    by_task = enumerate(zip(*heads, strict=True))
+    return torch.stack([loss(*logits, labels_EBT[..., t]) for t, logits in by_task]).sum(0)
 
 
 def class_loss(logits_EBC: Tensor, labels_EB: Tensor) -> Tensor:
@@ -29,10 +39,15 @@ def class_loss(logits_EBC: Tensor, labels_EB: Tensor) -> Tensor:
     return -(picked_EB * labeled_EB).sum(-1) / count_E
 
 
-def soft_class_loss(logits_EBC: Tensor, targets_EBC: Tensor, weights_EB: Tensor) -> Tensor:
-    """Cross-entropy against soft targets, Σ_b w_b H(target_b, p_b) / B (FixMatch, eq. 4)."""
-    entropy_EB = -(targets_EBC * log_softmax(logits_EBC, dim=-1)).sum(-1)
-    return (weights_EB * entropy_EB).mean(-1)
+def pseudo_label_loss(logits_EBC: Tensor, guesses_EBC: Tensor, trust_EB: Tensor) -> Tensor:
+    """Cross-entropy against the likeliest guess, Σ_b trust_b H / B (Sohn et al. 2020, eq. 4).
+
+    Args:
+        logits_EBC: Class logits.
+        guesses_EBC: The teacher's class probabilities; their argmax is the pseudo-label.
+        trust_EB: Weight of each row, 0 where there is a label or no trust.
+    """
+    return -(_log_probability(logits_EBC, guesses_EBC.argmax(-1)) * trust_EB).mean(-1)
 
 
 def logistic_discriminator(real_EB: Tensor, fake_EB: Tensor) -> Tensor:
@@ -95,12 +110,15 @@ def moment_matching(
         fake_EBD: Fake embeddings.
         fake_weights_EBC: One-hot classes of the fakes.
     """
-    width = real_EBD.shape[-1]
-    real_mean_ECD, real_EDD, mass_EC = _class_moments(real_EBD.detach(), real_weights_EBC)
-    fake_mean_ECD, fake_EDD, _ = _class_moments(fake_EBD, fake_weights_EBC)
+    real_mean_ECD, real_EBD, mass_EC = _about_class_means(real_EBD.detach(), real_weights_EBC)
+    fake_mean_ECD, fake_EBD, _ = _about_class_means(fake_EBD, fake_weights_EBC)
     share_EC = mass_EC / mass_EC.sum(-1, keepdim=True).clamp_min(1.0)
     means_EC = (real_mean_ECD - fake_mean_ECD).square().mean(-1)
-    spread_E = (real_EDD - fake_EDD).square().sum((1, 2)) / width**2
+    spread_E = (
+        _gram_square(real_EBD, real_EBD)
+        - 2.0 * _gram_square(real_EBD, fake_EBD)
+        + _gram_square(fake_EBD, fake_EBD)
+    )
     return (share_EC * means_EC).sum(-1) + spread_E
 
 
@@ -114,25 +132,25 @@ def twin_generator(classes_EBC: Tensor, rivals_EBC: Tensor, labels_EB: Tensor) -
     return class_loss(classes_EBC, labels_EB) - class_loss(rivals_EBC, labels_EB)
 
 
-def discriminative_classes(
-    classes_EBC: Tensor, rivals_EBC: Tensor, labels_EB: Tensor, *, fake: bool
-) -> Tensor:
-    """ADC-GAN's cross-entropy over 2C columns (class x real or fake; Hou et al. 2022, eq. 6).
+def discriminative_real(classes_EBC: Tensor, rivals_EBC: Tensor, labels_EB: Tensor) -> Tensor:
+    """ADC-GAN's cross-entropy over 2C columns on real rows (Hou et al. 2022, eq. 6).
 
     Columns 0 … C-1 mean "real and of class c", columns C … 2C-1 "fake and of class c".
     """
-    both_EBK = torch.cat([classes_EBC, rivals_EBC], dim=-1)
-    shift = classes_EBC.shape[-1] if fake else 0
-    return class_loss(both_EBK, torch.where(labels_EB >= 0, labels_EB + shift, labels_EB))
+    return class_loss(torch.cat([classes_EBC, rivals_EBC], dim=-1), labels_EB)
+
+
+def discriminative_fake(classes_EBC: Tensor, rivals_EBC: Tensor, labels_EB: Tensor) -> Tensor:
+    """The same on fakes, whose columns come first when the two halves change places."""
+    return discriminative_real(rivals_EBC, classes_EBC, labels_EB)
 
 
 def discriminative_generator(
     classes_EBC: Tensor, rivals_EBC: Tensor, labels_EB: Tensor
 ) -> Tensor:
     """ADC-GAN's generator: toward the real column of its class, away from the fake one (eq. 7)."""
-    toward_E = discriminative_classes(classes_EBC, rivals_EBC, labels_EB, fake=False)
-    away_E = discriminative_classes(classes_EBC, rivals_EBC, labels_EB, fake=True)
-    return toward_E - away_E
+    toward_E = discriminative_real(classes_EBC, rivals_EBC, labels_EB)
+    return toward_E - discriminative_fake(classes_EBC, rivals_EBC, labels_EB)
 
 
 def data_to_data(
@@ -148,8 +166,8 @@ def data_to_data(
     The pull to the row's own class proxy stops at cosine ``margin``; the push from rows of other
     classes stops at cosine 1 - ``margin``. Rows labelled -1 neither pull nor push.
     """
-    unit_EBW = normalize(features_EBW, dim=-1, eps=FAKE_FIRST_EPSILON)
-    proxy_ECW = normalize(proxies_ECW, dim=-1, eps=FAKE_FIRST_EPSILON)
+    unit_EBW = normalize(features_EBW, dim=-1, eps=LEAST_NORM)
+    proxy_ECW = normalize(proxies_ECW, dim=-1, eps=LEAST_NORM)
     labeled_EB, rows_EB = labels_EB >= 0, labels_EB.clamp_min(0)
     own_EBW = torch.gather(proxy_ECW, 1, rows_EB.unsqueeze(-1).expand(*rows_EB.shape, unit_EBW.shape[-1]))
     pull_EB = -relu(margin - (unit_EBW * own_EBW).sum(-1)) / temperature
@@ -168,6 +186,16 @@ def r1_penalty(source_EB: Tensor, x_EBD: Tensor) -> Tensor:
     return 0.5 * slope_EBD.square().sum(-1).mean(-1)
 
 
+def recombined(x_EBD: Tensor, *, parts: int = 2) -> Tensor:
+    """Negative data: rows whose coordinate blocks come from different real rows.
+
+    After Sinha et al. 2021 (negative data augmentation); block p of row b is taken from row b + p.
+    Marginals stay real, the joint distribution does not.
+    """
+    blocks = torch.chunk(x_EBD, parts, dim=-1)
+    return torch.cat([block.roll(shift, dims=1) for shift, block in enumerate(blocks)], dim=-1)
+
+
 def mode_seeking(first_EBD: Tensor, second_EBD: Tensor) -> Tensor:
     """Cosine of two fakes of equal label and unequal noise: high when noise is ignored.
 
@@ -180,9 +208,15 @@ def _log_probability(logits_EBC: Tensor, labels_EB: Tensor) -> Tensor:
     return log_softmax(logits_EBC, dim=-1).gather(-1, labels_EB.unsqueeze(-1)).squeeze(-1)
 
 
-def _class_moments(x_EBD: Tensor, weights_EBC: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return class means (E, C, D), the covariance about them (E, D, D) and class masses (E, C)."""
+def _about_class_means(x_EBD: Tensor, weights_EBC: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return class means (E, C, D), rows less their expected mean, and class masses (E, C)."""
     mass_EC = weights_EBC.sum(1)
     mean_ECD = torch.bmm(weights_EBC.mT, x_EBD) / mass_EC.unsqueeze(-1).clamp_min(1e-3)
-    centered_EBD = x_EBD - torch.bmm(weights_EBC, mean_ECD)
-    return mean_ECD, torch.bmm(centered_EBD.mT, centered_EBD) / x_EBD.shape[1], mass_EC
+    return mean_ECD, x_EBD - torch.bmm(weights_EBC, mean_ECD), mass_EC
+
+
+def _gram_square(a_EBD: Tensor, b_EXD: Tensor) -> Tensor:
+    """tr(Σ_a Σ_b) / D² as ‖A Bᵀ‖²_F: no D x D matrix is formed, and B is far smaller than D."""
+    gram_EBX = torch.bmm(a_EBD, b_EXD.mT)
+    rows = a_EBD.shape[1] * b_EXD.shape[1] * a_EBD.shape[2] ** 2
+    return gram_EBX.square().sum((1, 2)) / rows

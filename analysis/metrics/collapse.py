@@ -94,8 +94,8 @@ def _diversity(real: Matrix, fake: Matrix, rng: np.random.Generator) -> dict[str
         "spread_ratio": _ratio(mean_pairwise_distance(fake), spread),
         "distinct_neighbors": distinct_neighbors(fake[:few], real[half:]),
         "distinct_floor": distinct_neighbors(real[:few], real[half:]),
-        "duplicate_rate": duplicate_rate(fake[:equal]),
-        "duplicate_floor": duplicate_rate(real[:equal]),
+        "duplicate_rate": duplicate_rate(fake),
+        "duplicate_floor": duplicate_rate(real),
         "missed_modes": missed_modes(real, fake, rng=rng),
         "vendi_real": vendi_score(real[:equal], width),
         "vendi_fake": vendi_score(fake[:equal], width),
@@ -161,8 +161,8 @@ def _judge(row: dict[str, Any]) -> dict[str, Any]:
 
 def _judge_overall(judged: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Add the collapsed classes to the verdict on the whole."""
-    names = [str(row["class"]) for row in rows if row["collapsed"]]
-    if not names:
+    bad = sum(row["collapsed"] for row in rows)
+    if not bad:
         return judged
-    inside = f"collapsed inside {len(names)} of {len(rows)} classes: {', '.join(names)}"
+    inside = f"collapsed inside {bad} of {len(rows)} classes"
     return {"collapsed": True, "reason": "; ".join(filter(None, [judged["reason"], inside]))}

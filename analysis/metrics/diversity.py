@@ -68,7 +68,7 @@ def missed_modes(real: Matrix, fake: Matrix, *, rng: np.random.Generator) -> flo
     """Return the share of real rows that live in clusters which fakes hardly visit.
 
     Clusters are found on one random half of the real rows and weighed on the other, so that
-    held-out real rows in the place of fakes give about 0. NaN below 40 real rows.
+    held-out real rows in the place of fakes give about 0. NaN below 40 real rows or 20 fakes.
 
     Args:
         real: shape (N, D).
@@ -79,7 +79,7 @@ def missed_modes(real: Matrix, fake: Matrix, *, rng: np.random.Generator) -> flo
 
     order = rng.permutation(len(real))
     half = len(real) // 2
-    modes = min(MODES, half // ROWS_PER_MODE)
+    modes = min(MODES, half // ROWS_PER_MODE, len(fake) // ROWS_PER_MODE)
     if modes < 2:
         return float("nan")
     seed = int(rng.integers(2**31))

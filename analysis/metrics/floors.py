@@ -6,18 +6,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.distances import Matrix, as_samples
+from analysis.distances import Matrix, as_sample_pair, as_samples
 
 
 @dataclass(frozen=True, slots=True)
 class Floor:
-    """A measure between disjoint random parts of the real rows.
+    """A measure between random parts of real data.
 
     Attributes:
         mean: mean over the repeats.
         standard_deviation: spread over the repeats; the parts overlap between repeats, so it is
             no standard error.
-        size: rows in each of the two parts.
+        size: rows in the second part: as many as the fakes that the floor is for.
         repeats: how often the rows were parted.
     """
 
@@ -31,37 +31,50 @@ def real_floor(
     real: ArrayLike,
     measure: Callable[[Matrix, Matrix], float],
     *,
+    other: ArrayLike | None = None,
     size: int | None = None,
     rng: int | np.random.Generator = 0,
     repeats: int = 5,
 ) -> Floor:
-    """Measure real rows against other real rows.
+    """Measure real rows against other real rows, the value that a perfect generator would get.
+
+    Most measures depend on the number of rows. Give ``other`` (real rows of the same kind, such as
+    unlabelled training rows) and the number of fakes as ``size``, and the floor has exactly the
+    sizes of the measure. Without ``other`` the real rows are halved, and the floor of a distance
+    that falls with the number of rows comes out too high.
 
     Args:
-        real: shape (N, D), N ≥ 4.
+        real: shape (N, D); N ≥ 4 without ``other``.
         measure: for example ``frechet_distance``.
-        size: rows in each part; at most, and by default, half of the rows.
+        other: further real rows, shape (H, D).
+        size: rows in the second part; at most, and by default, all of ``other``, or half of
+            ``real``, in which case the first part has as many.
         rng: seed or generator of the random parts.
-        repeats: number of random partings, at least 1.
+        repeats: number of random draws, at least 1.
 
     Raises:
-        ValueError: ``real`` is not a finite matrix of 4 rows, or size or repeats do not fit.
+        ValueError: an array is not a finite matrix, or size or repeats do not fit.
 
     Example:
         >>> real_floor([[0.0], [0.0], [0.0], [0.0]], lambda a, b: float(len(a) + len(b)))
         Floor(mean=4.0, standard_deviation=0.0, size=2, repeats=5)
     """
-    samples = as_samples(real, "real", minimum=4)
-    half = len(samples) // 2
+    samples = as_samples(real, "real", minimum=2 if other is not None else 4)
+    pool = None if other is None else as_sample_pair(samples, other, names=("real", "other"))[1]
+    most = len(samples) // 2 if pool is None else len(pool)
     if size is not None and size < 2:
-        raise ValueError(f"size: found {size}; want at least 2 rows in each part")
+        raise ValueError(f"size: found {size}; want at least 2 rows")
     if repeats < 1:
         raise ValueError(f"repeats: found {repeats}; want at least 1")
-    rows = half if size is None else min(size, half)
+    rows = most if size is None else min(size, most)
     generator = np.random.default_rng(rng)
     values = []
     for _ in range(repeats):
-        order = generator.permutation(len(samples))
-        values.append(measure(samples[order[:rows]], samples[order[rows : 2 * rows]]))
+        if pool is None:
+            order = generator.permutation(len(samples))
+            first, second = samples[order[:rows]], samples[order[rows : 2 * rows]]
+        else:
+            first, second = samples, pool[generator.choice(len(pool), rows, replace=False)]
+        values.append(measure(first, second))
     spread = float(np.std(values, ddof=1)) if repeats > 1 else 0.0
     return Floor(float(np.mean(values)), spread, rows, repeats)

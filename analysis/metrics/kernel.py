@@ -64,7 +64,7 @@ def median_distance(samples: Matrix) -> float:
     positive = squared[squared > 0.0]
     if not len(positive):
         raise ValueError(f"real: found {len(samples)} equal rows; want rows that differ")
-    return float(np.sqrt(np.median(positive)))
+    return float(np.median(np.sqrt(positive)))
 
 
 def _kernel_block(kernel: str, real: Matrix) -> KernelBlock:

@@ -36,7 +36,7 @@ SIZES = {
     "paraphrase": {"train": 3000, "dev": 400, "test": 800},
     "similarity": {"train": 3000, "dev": 402, "test": 798},
 }
-_SEED = 20240815
+SEED = 20240815
 
 
 class _Rows(NamedTuple):
@@ -61,13 +61,13 @@ def _known(value: str, known: tuple[str, ...], what: str) -> str:
 
 def _rows(name: str, count: int) -> _Rows:
     if name == "sentiment":
-        written = reviews(count, _SEED)
+        written = reviews(count, SEED)
         return _Rows(
             [review.text for review in written],
             None,
             np.array([review.grade + 2 for review in written], dtype=np.float64),
         )
-    pairs = (paraphrases if name == "paraphrase" else similarities)(count, _SEED)
+    pairs = (paraphrases if name == "paraphrase" else similarities)(count, SEED)
     values = np.array([pair.value for pair in pairs], dtype=np.float64)
     return _Rows([pair.text for pair in pairs], [pair.other for pair in pairs], values)
 
@@ -101,7 +101,7 @@ def demo_corpus(name: str, split: str) -> Corpus:
     start = sum(list(sizes.values())[:position])
     rows = _rows(name, sum(sizes.values()))
     # The generators take labels in turn: a block is balanced, and shuffling hides the turn.
-    order = start + np.random.default_rng((_SEED, position)).permutation(sizes[split])
+    order = start + np.random.default_rng((SEED, position)).permutation(sizes[split])
     values = rows.values[order]
     score = task.output == "score"
     return Corpus(

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mtl.text.demo_deals import draw_deal, draw_wish, say_deal, say_wish, vary_deal, vary_wish
-from mtl.text.demo_scenes import ROLES, Frame, Mood, draw_frame, say, similarity, vary
+from mtl.text.demo_scenes import ROLES, Frame, Mood, draw_frame, fill, say, similarity, vary
 from mtl.text.phrases import pick
 
 HARD = 0.8  # share of the negatives that keep most words
@@ -95,7 +95,7 @@ def _relative(rng: np.random.Generator, frame: Frame) -> Frame:
         return draw_frame(rng)
     for role in rng.permutation(ROLES)[: int(rng.integers(len(ROLES) + 1))]:
         if role in ("place", "time", "manner") and rng.random() < 0.4:
-            frame = frame._replace(**{role: ()})
+            frame = fill(frame, str(role))
         else:
             frame = vary(rng, frame, str(role))
     return frame

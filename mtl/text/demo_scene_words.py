@@ -75,7 +75,7 @@ SCENES: tuple[Scene, ...] = (
     ),
     _scene(
         "cook = prepare = make made, serve = dish_up dished_up, taste = try = sample, "
-        "order = ask_for asked_for, share = divide",
+        "order = request, share = divide",
         "the tomato soup, the lentil stew, the apple pie, the roast chicken, the rice pudding, "
         "the fish curry",
         "in the kitchen, at the café = at the coffee shop, at the farmhouse, on the terrace",

@@ -1,6 +1,6 @@
 """Frames of who did what to what, where, when and how: drawn, varied, compared, put into words."""
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -55,12 +55,21 @@ def draw_frame(rng: np.random.Generator, *, meeting: float = 0.25, optional: flo
     return frame
 
 
+def fill(frame: Frame, role: str, filler: tuple = ()) -> Frame:
+    """Put a filler into one role, or leave it unsaid."""
+    change: dict[str, Any] = {role: filler}
+    return frame._replace(**change)
+
+
 def vary(rng: np.random.Generator, frame: Frame, role: str) -> Frame:
     """Give one role another filler of the same scene; nobody acts on themselves."""
     people = (frame.agent, frame.object) if role in ("agent", "object") else ()
     taken = (getattr(frame, role), *people)
-    options = tuple(filler for filler in _candidates(frame.scene, role) if filler not in taken)
-    return frame._replace(**{role: pick(rng, options)})
+    options = _candidates(frame.scene, role)
+    filler = pick(rng, options)
+    while filler in taken:
+        filler = pick(rng, options)
+    return fill(frame, role, filler)
 
 
 def _likeness(first: Frame, second: Frame, role: str) -> float:

@@ -32,11 +32,12 @@ from mtl.text.demo_sentiment_words import (
     INTENSIFIERS,
     MIXTURES,
     OUTCOMES,
+    PLAIN_FEELINGS,
     SOFTENERS,
     SPEAKERS,
     VERDICTS,
 )
-from mtl.text.phrases import number_slots, pick, sentence, with_article
+from mtl.text.phrases import number_slots, pick, plural, sentence, with_article
 
 GRADES = (-2, -1, 0, 1, 2)
 
@@ -85,6 +86,7 @@ def _slots(rng: np.random.Generator, domain: Domain, aspect: Aspect) -> dict[str
     words = {g: pick(rng, ADJECTIVES[kind][g]) for g in (-2, -1, 1, 2)}
     return {
         "is_": "were" if aspect.plural else "was",
+        "they": "they" if aspect.plural else "it",
         "terrible": words[-2],
         "bad": words[-1],
         "good": words[1],
@@ -163,7 +165,8 @@ def _say_denial(rng: np.random.Generator, domain: Domain, grade: int) -> str:
     if rng.random() < 0.3:
         slots = {g: pick(rng, ADJECTIVES["general"][g]) for g in (-1, 2)}
         words = {name: with_article(slots[g]) for name, g in (("bad", -1), ("great", 2))}
-        verdict = pick(rng, VERDICTS[grade]).format(item=pick(rng, domain.items), **words)
+        item = pick(rng, domain.items)
+        verdict = pick(rng, VERDICTS[grade]).format(item=item, items=plural(item), **words)
         return f"{verdict}: the {aspect.noun} {_plain(rng, domain, aspect, grade)}"
     return f"{_opening(rng, domain, _HEDGES)} {clause}"
 
@@ -208,12 +211,13 @@ def _say_event(rng: np.random.Generator, domain: Domain, grade: int) -> str:
 
 def _with_feeling(rng: np.random.Generator, review: str, grade: int) -> str:
     """Add how the speaker feels, which agrees with the review."""
-    emotion = pick(rng, EMOTIONS[grade])
     if abs(grade) < 2 and rng.random() < 0.4:
         words = {"bad": -1, "good": 1, "great": 2}
         slots = {name: pick(rng, EMOTIONS[g]) for name, g in words.items()}
-        emotion = pick(rng, DENIED_FEELINGS[grade]).format_map(slots)
-    return pick(rng, FEELINGS).format(review=review, emotion=emotion)
+        denied = pick(rng, DENIED_FEELINGS[grade]).format_map(slots)
+        return pick(rng, FEELINGS).format(review=review, emotion=denied)
+    feeling = pick(rng, FEELINGS + PLAIN_FEELINGS)
+    return feeling.format(review=review, emotion=pick(rng, EMOTIONS[grade]))
 
 
 _HEDGES = ("I have to say that", "all in all,", "last weekend,", "to be honest,", "in my view,")

@@ -1,7 +1,8 @@
 """Words and templates of the sentiment grammar, by grade: -2 (terrible), 0 (mixed), 2 (great).
 
-Slots of the templates: {is_} "was" or "were"; {great}, {good}, {bad}, {terrible} an adjective of
-that grade, {better} one of the two upper grades; {item} what is reviewed.
+Slots of the templates: {is_} "was" or "were", {they} "it" or "they"; {great}, {good}, {bad},
+{terrible} an adjective of that grade, {better} one of the two upper grades; {item} and {items}
+what is reviewed.
 """
 
 Graded = dict[int, tuple[str, ...]]
@@ -104,7 +105,7 @@ DENIALS: Graded = {
         "{is_} never {good} for a moment",
         "{is_} far from {better}",
         "{is_} hardly {great}",
-        "{is_} not nearly as {better} as I had been told",
+        "{is_} not nearly as {better} as {they} could have been",
         "did not cheer us up",
     ),
     0: (
@@ -112,7 +113,7 @@ DENIALS: Graded = {
         "{is_} neither {bad} nor {good}",
         "{is_} by no means {terrible}",
         "{is_} not {terrible}, just not {good} either",
-        "{is_} not nearly as {terrible} as I had been told",
+        "{is_} not nearly as {terrible} as {they} could have been",
         "did not quite ruin the {occasion}",
     ),
     1: (
@@ -121,7 +122,7 @@ DENIALS: Graded = {
         "{is_} never {bad} for a moment",
         "{is_} far from {bad}",
         "{is_} hardly {bad}",
-        "{is_} not nearly as {bad} as I had been told",
+        "{is_} not nearly as {bad} as {they} could have been",
         "did not let us down",
     ),
     2: (
@@ -137,7 +138,7 @@ VERDICTS: Graded = {
     -2: ("I have rarely come across a worse {item}", "it is hard to imagine a worse {item}"),
     -1: ("you could do far better than this {item}", "nobody will call this {great} {item}"),
     0: (
-        "I have come across worse {item}s, and better ones too",
+        "I have come across worse {items}, and better ones too",
         "this was neither the best nor the worst {item} of my life",
     ),
     1: ("you could do far worse than this {item}", "nobody will call this {bad} {item}"),
@@ -197,11 +198,11 @@ EMOTIONS = _graded(
 )
 
 # How the speaker feels about it all; agrees with the grade of {review}.
-FEELINGS = (
-    "I was {emotion}: {review}",
-    "I left {emotion}: {review}",
+FEELINGS = ("I was {emotion}: {review}", "{review}, so I was {emotion}")
+# These do not go well with a denied emotion.
+PLAIN_FEELINGS = (
+    "I ended up {emotion}: {review}",
     "{review}; it left me {emotion}",
-    "{review}, so I was {emotion}",
     "{review}; I am still {emotion}",
 )
 DENIED_FEELINGS: Graded = {

@@ -30,6 +30,17 @@ def with_article(phrase: str) -> str:
     return f"{'an' if vowel else 'a'} {phrase}"
 
 
+def plural(noun: str) -> str:
+    """Put a regular noun into the plural.
+
+    >>> plural("movie"), plural("gallery"), plural("express")
+    ('movies', 'galleries', 'expresses')
+    """
+    if noun.endswith("y") and noun[-2] not in "aeiou":
+        return f"{noun[:-1]}ies"
+    return f"{noun}es" if noun.endswith("s") else f"{noun}s"
+
+
 def sentence(words: str, end: str = ".") -> str:
     """Squeeze spaces, put a capital letter first and a full stop (or ``end``) last.
 

@@ -1,0 +1,197 @@
+"""What a user would pick instead, under the same protocol: same ids, same embeddings, same steps.
+
+Classifiers return probabilities for the rows to score; :class:`ClassGaussian` is the generator
+that a conditional GAN has to beat.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from sklearn.covariance import ledoit_wolf
+from sklearn.linear_model import LogisticRegression
+from sklearn.semi_supervised import LabelSpreading, SelfTrainingClassifier
+
+from acgan_bert.recipe import Recipe
+from acgan_bert.trainer import TrainingRows, train_gan
+from acgan_bert.warm_start import choose_strength, fit_logistic
+
+Probabilities = Callable[[np.ndarray], np.ndarray]
+SPREADING_ROWS = 20_000
+"""Rows that label spreading can hold: its neighbor graph is the one baseline that keeps them all."""
+
+
+def classifier_baselines(
+    names: Sequence[str],
+    rows: TrainingRows,
+    recipe: Recipe,
+    vectors_to_score: Mapping[str, np.ndarray],
+) -> dict[str, dict[str, np.ndarray]]:
+    """Train each baseline once and let it judge every part.
+
+    Args:
+        names: Keys of :data:`BASELINES`.
+        rows: The same embeddings and visible labels that the GAN saw.
+        recipe: The run's recipe: its seed, and the step budget where a baseline has steps.
+        vectors_to_score: Embeddings (N, D) by part name.
+
+    Returns:
+        Class probabilities (N, C) by baseline and part.
+    """
+    trained = {name: BASELINES[name](rows, recipe) for name in names}
+    return {
+        name: {part: judge(vectors) for part, vectors in vectors_to_score.items()}
+        for name, judge in trained.items()
+    }
+
+
+def _logistic_regression(rows: TrainingRows, recipe: Recipe) -> Probabilities:
+    """Logistic regression on unit-norm embeddings, its penalty chosen by cross-validation."""
+    known = rows.labels >= 0
+    linear = fit_logistic(_unit(rows.vectors[known]), rows.labels[known], seed=recipe.seed)
+    return lambda vectors: linear.predict_proba(_unit(vectors))
+
+
+def _self_training(rows: TrainingRows, recipe: Recipe) -> Probabilities:
+    """The same classifier, taught its own predictions above 0.75 (scikit-learn's default)."""
+    known = rows.labels >= 0
+    unit = _unit(rows.vectors)
+    strength = choose_strength(unit[known], rows.labels[known], seed=recipe.seed)
+    if known.all():
+        return _probabilities(
+            LogisticRegression(C=strength, max_iter=1000).fit(unit, rows.labels), rows
+        )
+    model = SelfTrainingClassifier(LogisticRegression(C=strength, max_iter=1000))
+    return _probabilities(model.fit(unit, rows.labels), rows)
+
+
+def _label_spreading(rows: TrainingRows, recipe: Recipe) -> Probabilities:
+    """Label spreading on the 10-neighbor graph; every labelled row, and unlabelled ones to fill."""
+    known = np.flatnonzero(rows.labels >= 0)
+    others = np.flatnonzero(rows.labels < 0)
+    room = max(0, SPREADING_ROWS - len(known))
+    kept = np.random.default_rng(recipe.seed).permutation(others)[:room]
+    used = np.sort(np.concatenate([known, kept]))
+    model = LabelSpreading(kernel="knn", n_neighbors=min(10, len(used) - 1), max_iter=100, tol=1e-2)
+    return _probabilities(model.fit(_unit(rows.vectors[used]), rows.labels[used]), rows)
+
+
+def _supervised_mlp(rows: TrainingRows, recipe: Recipe) -> Probabilities:
+    """The discriminator alone, on the labelled rows alone, for as many steps."""
+    alone = replace(
+        recipe,
+        objective=replace(
+            recipe.objective,
+            adversarial=0.0,
+            class_fake=0.0,
+            class_generator=0.0,
+            feature_matching=0.0,
+            moment_matching=0.0,
+            mode_seeking=0.0,
+            r1=0.0,
+            negative_augmentation=0.0,
+        ),
+        semisupervised=replace(recipe.semisupervised, labeled_share=1.0, pseudo_labels=0.0),
+        discriminator=replace(
+            recipe.discriminator, linear_skip=False, input_noise=0.0, spectrum=0.0
+        ),
+    )
+    return train_gan(rows, alone).predict_proba
+
+
+def _gan_bert(rows: TrainingRows, recipe: Recipe) -> Probabilities:
+    """The published objective (Croce et al. 2020) on these embeddings, for as many steps.
+
+    K + 1 classes and feature matching; no linear skip, no pseudo-labels, no moving average, one
+    GAN, uniform noise of width 100, both players at the learning rate of the discriminator.
+    """
+    rate = recipe.training.discriminator_learning_rate
+    published = replace(
+        recipe,
+        generator=replace(recipe.generator, noise="uniform", noise_width=100, ema=0.0),
+        discriminator=replace(
+            recipe.discriminator,
+            dropout=0.2,
+            input_noise=0.0,
+            linear_skip=False,
+            unit_norm=False,
+            spectrum=0.0,
+            ema=0.0,
+        ),
+        objective=replace(
+            recipe.objective,
+            name="gan-bert",
+            adversarial=1.0,
+            class_fake=0.0,
+            class_generator=0.0,
+            feature_matching=0.0,
+            moment_matching=0.0,
+            mode_seeking=0.0,
+            r1=0.0,
+            negative_augmentation=0.0,
+        ),
+        semisupervised=replace(recipe.semisupervised, pseudo_labels=0.0),
+        training=replace(recipe.training, members=1, beta1=0.9, generator_learning_rate=rate),
+    )
+    return train_gan(rows, published).predict_proba
+
+
+BASELINES: dict[str, Callable[[TrainingRows, Recipe], Probabilities]] = {
+    "logistic_regression": _logistic_regression,
+    "self_training": _self_training,
+    "label_spreading": _label_spreading,
+    "supervised_mlp": _supervised_mlp,
+    "gan_bert": _gan_bert,
+}
+
+
+class ClassGaussian:
+    """One Gaussian per class: its mean, and one covariance of all rows about their class means.
+
+    The covariance is shrunk toward a multiple of the identity (Ledoit & Wolf 2004), so that it
+    exists with fewer rows than dimensions.
+
+    Args:
+        means: Class means, (C, D).
+        covariance: Shared covariance, (D, D).
+    """
+
+    def __init__(self, means: np.ndarray, covariance: np.ndarray) -> None:
+        self.means = means
+        variances, axes = np.linalg.eigh(covariance)
+        self.root = axes * np.sqrt(np.maximum(variances, 0.0))
+
+    @classmethod
+    def fit(cls, vectors: np.ndarray, labels: np.ndarray, num_classes: int) -> "ClassGaussian":
+        """Fit to labelled rows (n, D); rows labelled -1 are left out."""
+        vectors, labels = vectors[labels >= 0].astype(np.float64), labels[labels >= 0]
+        overall = vectors.mean(0)
+        means = np.stack(
+            [
+                vectors[labels == c].mean(0) if (labels == c).any() else overall
+                for c in range(num_classes)
+            ]
+        )
+        covariance, _ = ledoit_wolf(vectors - means[labels], assume_centered=True)
+        return cls(means, covariance)
+
+    def sample(self, labels: np.ndarray, seed: int) -> np.ndarray:
+        """Draw one embedding per label, (M, D) float32."""
+        noise = np.random.default_rng(seed).standard_normal((len(labels), self.root.shape[1]))
+        return (self.means[labels] + noise @ self.root.T).astype(np.float32)
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.maximum(norms, 1e-12)
+
+
+def _probabilities(model: LogisticRegression, rows: TrainingRows) -> Probabilities:
+    """Spread a model's columns over all classes; one that it never saw has probability 0."""
+
+    def judge(vectors: np.ndarray) -> np.ndarray:
+        spread = np.zeros((len(vectors), len(rows.classes)))
+        spread[:, model.classes_] = model.predict_proba(_unit(vectors))
+        return np.nan_to_num(spread, nan=1.0 / len(rows.classes))
+
+    return judge

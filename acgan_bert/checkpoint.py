@@ -1,0 +1,38 @@
+"""Checkpoints: everything that resume needs, whole or absent, checksummed, newest first.
+
+Each lies in a directory of its own, ``step-00000100``, renamed into place once complete; older ones
+go only then. Whenever the process dies, the newest that is whole is the one to go on from.
+"""
+
+import logging
+import shutil
+from pathlib import Path
+
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from mtl.files import damage, directory_write
+
+logger = logging.getLogger(__name__)
+
+STATE = "state.safetensors"
+
+
+def write_checkpoint(directory: Path, state: dict[str, Tensor], *, step: int) -> None:
+    """Write a state and remove older ones."""
+    target = directory / f"step-{step:08d}"
+    with directory_write(target) as temporary:
+        save_file({key: value.contiguous() for key, value in state.items()}, temporary / STATE)
+    for path in directory.iterdir():
+        if path != target:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def read_latest(directory: Path) -> dict[str, Tensor] | None:
+    """Return the newest whole state; None if there is none. A damaged one is said and passed over."""
+    for path in sorted(directory.glob("step-*"), reverse=True):
+        if problem := damage(path):
+            logger.warning("%s: damaged checkpoint (%s); looking for an older one", path, problem)
+            continue
+        return load_file(path / STATE)
+    return None

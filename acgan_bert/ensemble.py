@@ -1,0 +1,281 @@
+"""Many GANs as one program: players, averages, optimizers and random streams of all members.
+
+Each member is a recipe and a set of visible labels over the same embeddings. Members may differ in
+seed, labels, depth, width, dropout and learning rates; what shapes the program itself (objective,
+batch, steps, lens) is common. Member e's numbers do not depend on the others.
+Shapes: E members, N rows, B batch, D embedding, C classes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.func import functional_call
+from torch.nn.functional import one_hot
+
+from acgan_bert.gan.adversaries import ADVERSARIES
+from acgan_bert.gan.discriminator import Discriminator
+from acgan_bert.gan.generator import Generator
+from acgan_bert.gan.layers import MemberStreams
+from acgan_bert.gan.lens import Lens
+from acgan_bert.gan.optimizer import Group, MemberAdamW
+from acgan_bert.gan.step import Batch, Game
+from acgan_bert.networks import Shape, build_discriminator, build_generator, build_weights
+from acgan_bert.recipe import Recipe
+from acgan_bert.semisupervised import (
+    PseudoLabels,
+    TwoStreams,
+    class_shares,
+    draw_fake_labels,
+    ramp,
+)
+from acgan_bert.warm_start import fit_logistic
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One GAN of an ensemble: its recipe, the labels it may see, and its random stream."""
+
+    recipe: Recipe
+    labels: np.ndarray
+    """(N,) class indices; -1: unlabelled, used; -2: not used."""
+    stream: int
+    """Seed of every random number of this member."""
+
+
+class Ensemble:
+    """The state of training, advanced one step at a time.
+
+    Args:
+        vectors: Real embeddings, (N, D) float32.
+        members: What to train; at least one.
+        num_classes: Number of classes C.
+
+    Raises:
+        ValueError: Members disagree on something that shapes the program.
+    """
+
+    def __init__(
+        self, vectors: np.ndarray, members: Sequence[Member], *, num_classes: int
+    ) -> None:
+        _check_common(members)
+        self.members, self.recipe = tuple(members), members[0].recipe
+        self.shape = Shape.of([m.recipe for m in members], vectors.shape[1], (num_classes,))
+        self.streams = MemberStreams([m.stream for m in members])
+        discriminator = self.recipe.discriminator
+        embeddings_ND = torch.from_numpy(np.ascontiguousarray(vectors, dtype=np.float32))
+        self.lens = Lens.fit(
+            embeddings_ND, unit_norm=discriminator.unit_norm, spectrum=discriminator.spectrum
+        )
+        self.real_ND = self.lens.standardize(embeddings_ND)
+        self.seen_ND = self.lens(self.real_ND)
+        labels = [m.labels for m in members]
+        self.labels_EN = torch.from_numpy(np.stack(labels).astype(np.int64)).clamp_min(-1)
+        semisupervised, training = self.recipe.semisupervised, self.recipe.training
+        self.rows = TwoStreams(
+            labels,
+            batch_size=training.batch_size,
+            labeled_share=semisupervised.labeled_share,
+        )
+        shares_EC = class_shares(labels, num_classes)
+        self.pseudo_labels = PseudoLabels(
+            shares_EC, threshold=semisupervised.threshold, alignment=semisupervised.alignment
+        )
+        uniform_EC = torch.full_like(shares_EC, 1.0 / num_classes)
+        self.fake_shares_EC = shares_EC if semisupervised.fake_labels == "prior" else uniform_EC
+        self.generator = build_generator(self.shape, self.streams)
+        self.discriminator = build_discriminator(self.shape, self.streams)
+        self.game = Game(
+            generator=self.generator,
+            discriminator=self.discriminator,
+            lens=self.lens,
+            adversary=ADVERSARIES[self.recipe.objective.name],
+            weights=build_weights(self.recipe),
+            classes=(num_classes,),
+            ridge_E=self._warm_start(labels),
+        )
+        self.averages = [
+            {name: p.detach().clone() for name, p in player.named_parameters()}
+            for player in self._players()
+        ]
+        self.optimizers = self._optimizers()
+        self.step_number = 0
+
+    def step(self) -> dict[str, Tensor]:
+        """Play one round; returns named losses and gradient norms, each (E,)."""
+        batch = self._batch()
+        record = self.game.play(*self.optimizers, batch, self._noise())
+        self._average()
+        self.step_number += 1
+        return record
+
+    def state(self) -> dict[str, Tensor]:
+        """Return a copy of everything that the next steps depend on, for a checkpoint."""
+        tensors = {
+            "step_number": torch.tensor(self.step_number),
+            "streams": self.streams.state(),
+            "pseudo_labels.mean": self.pseudo_labels.mean_EC,
+        }
+        named = zip(("generator", "discriminator"), self._players(), self.averages, strict=True)
+        for name, player, average in named:
+            tensors |= {f"{name}.{key}": value for key, value in player.state_dict().items()}
+            tensors |= {f"{name}_average.{key}": value for key, value in average.items()}
+        for name, optimizer in zip(("discriminator", "generator"), self.optimizers, strict=True):
+            tensors |= {f"{name}_adamw.{key}": v for key, v in optimizer.state().items()}
+        return {key: value.detach().clone() for key, value in tensors.items()}
+
+    def load_state(self, state: dict[str, Tensor]) -> None:
+        """Continue from what :meth:`state` returned.
+
+        Raises:
+            ValueError: The state belongs to other members.
+        """
+
+        def part(prefix: str) -> dict[str, Tensor]:
+            start = f"{prefix}."
+            return {k.removeprefix(start): v for k, v in state.items() if k.startswith(start)}
+
+        if len(state["streams"]) != len(self.members):
+            raise ValueError(
+                f"checkpoint of {len(state['streams'])} members, recipe of {len(self.members)}"
+            )
+        self.step_number = int(state["step_number"])
+        self.streams.load_state(state["streams"])
+        self.pseudo_labels.mean_EC.copy_(state["pseudo_labels.mean"])
+        named = zip(("generator", "discriminator"), self._players(), self.averages, strict=True)
+        for name, player, average in named:
+            player.load_state_dict(part(name))
+            for key, value in part(f"{name}_average").items():
+                average[key].copy_(value)
+        for name, optimizer in zip(("discriminator", "generator"), self.optimizers, strict=True):
+            optimizer.load_state(part(f"{name}_adamw"))
+
+    def class_probabilities(self, seen_EBD: Tensor) -> Tensor:
+        """Return the averaged discriminator's class probabilities (E, B, C) of lens views."""
+        was_training = self.discriminator.training
+        self.discriminator.eval()
+        with torch.no_grad():
+            judged = functional_call(self.discriminator, self.averages[1], (seen_EBD,))
+        self.discriminator.train(was_training)
+        return judged.classes[0].softmax(-1)
+
+    def _players(self) -> tuple[Generator, Discriminator]:
+        return self.generator, self.discriminator
+
+    def _batch(self) -> Batch:
+        rows_EB = self.rows.draw(self.streams)
+        members_E1 = torch.arange(len(self.members)).unsqueeze(1)
+        labels_EB = self.labels_EN[members_E1, rows_EB]
+        labels_EB[:, self.rows.num_labeled :] = -1  # a labelled row drawn twice has one label
+        seen_EBD = self.seen_ND[rows_EB]
+        targets_EBC, trust_EB = self._targets(seen_EBD, labels_EB)
+        sigma = self.recipe.discriminator.input_noise
+        if sigma:
+            noise = self.streams.draw(lambda s, e: torch.randn(seen_EBD.shape[1:], generator=s))
+            seen_EBD = seen_EBD + sigma * noise
+        return Batch(
+            real_EBD=self.real_ND[rows_EB],
+            seen_EBD=seen_EBD,
+            labels_EBT=labels_EB.unsqueeze(-1),
+            targets=(targets_EBC,),
+            trust_EBT=trust_EB.unsqueeze(-1),
+            noise_EBZ=self._noise(),
+            fake_labels_EBT=draw_fake_labels(
+                self.fake_shares_EC, self.recipe.training.batch_size, self.streams
+            ),
+        )
+
+    def _targets(self, seen_EBD: Tensor, labels_EB: Tensor) -> tuple[Tensor, Tensor]:
+        """Return class distributions (E, B, C), and the trust in pseudo-labels (E, B)."""
+        split, (num_classes,) = self.rows.num_labeled, self.shape.classes
+        known_EBC = one_hot(labels_EB[:, :split], num_classes).float()
+        if split == labels_EB.shape[1]:
+            return known_EBC, torch.zeros_like(known_EBC[..., 0])
+        teacher_EBC = self.class_probabilities(seen_EBD[:, split:])
+        aligned_EBC, trust_EB = self.pseudo_labels(teacher_EBC)
+        trust_EB = trust_EB * ramp(self.step_number, self.recipe.semisupervised.warmup_steps)
+        zeros_EB = trust_EB.new_zeros(len(self.members), split)
+        return (
+            torch.cat([known_EBC, aligned_EBC], dim=1),
+            torch.cat([zeros_EB, trust_EB], dim=1),
+        )
+
+    def _noise(self) -> Tensor:
+        size = (self.recipe.training.batch_size, self.recipe.generator.noise_width)
+        sample = torch.rand if self.recipe.generator.noise == "uniform" else torch.randn
+        return self.streams.draw(lambda stream, e: sample(size, generator=stream))
+
+    def _average(self) -> None:
+        """Move the averages; early steps weigh more, so that the start is soon forgotten."""
+        decays = (self.recipe.generator.ema, self.recipe.discriminator.ema)
+        for player, average, decay in zip(self._players(), self.averages, decays, strict=True):
+            keep = min(decay, (self.step_number + 1) / (self.step_number + 10))
+            for name, parameter in player.named_parameters():
+                average[name].lerp_(parameter.detach(), 1.0 - keep)
+
+    def _warm_start(self, labels: Sequence[np.ndarray]) -> Tensor:
+        """Set the linear skips to logistic regression; return the penalty of each member, (E,)."""
+        skips, width = self.discriminator.skips, self.seen_ND.shape[1]
+        if skips is None or not self.recipe.discriminator.warm_start:
+            return torch.zeros(len(labels))
+        rows_ND = self.seen_ND.numpy().astype(np.float64) / np.sqrt(width)  # mean square norm 1
+        ridge = []
+        head = self.discriminator.heads[0]
+        for e, row in enumerate(labels):
+            known = np.flatnonzero(row >= 0)
+            linear = fit_logistic(rows_ND[known], row[known], seed=self.members[e].recipe.seed)
+            with torch.no_grad():
+                skips[0].weight_EIO[e] = torch.from_numpy(linear.weights / np.sqrt(width))
+                head.weight_EIO[e].zero_()  # the trunk starts silent and adds what it learns
+                head.bias_E1O[e, 0] = torch.from_numpy(linear.bias)
+            ridge.append(width / (linear.strength * len(known)))
+        return torch.tensor(ridge, dtype=torch.float32)
+
+    def _optimizers(self) -> tuple[MemberAdamW, MemberAdamW]:
+        """Return the optimizers of discriminator and generator; the skip has rates of its own."""
+        trainings = [m.recipe.training for m in self.members]
+        skips = self.discriminator.skips
+        skip = [] if skips is None else list(skips.parameters())
+        known = {id(p) for p in skip}
+        rest = [p for p in self.discriminator.parameters() if id(p) not in known]
+        decay = self.recipe.training.weight_decay
+        groups = [Group(rest, [t.discriminator_learning_rate for t in trainings], decay)]
+        if skip:  # its penalty is the ridge
+            groups.append(Group(skip, [t.skip_learning_rate for t in trainings]))
+        generator = list(self.generator.parameters())
+        settings = {"beta1": self.recipe.training.beta1, "clip": self.recipe.training.clip}
+        return (
+            MemberAdamW(groups, **settings),
+            MemberAdamW(
+                [Group(generator, [t.generator_learning_rate for t in trainings])], **settings
+            ),
+        )
+
+
+def _check_common(members: Sequence[Member]) -> None:
+    if not members:
+        raise ValueError("members: none given")
+    first = members[0].recipe
+    for member in members[1:]:
+        for name in ("objective", "semisupervised"):
+            if getattr(member.recipe, name) != getattr(first, name):
+                raise ValueError(f"members: {name} differs; it is common to an ensemble")
+        free = {
+            "discriminator": ("depth", "width", "dropout"),
+            "generator": ("depth", "width", "dropout"),
+            "training": (
+                "discriminator_learning_rate",
+                "skip_learning_rate",
+                "generator_learning_rate",
+                "members",
+            ),
+        }
+        for section, names in free.items():
+            kept = {name: getattr(getattr(first, section), name) for name in names}
+            if replace(getattr(member.recipe, section), **kept) != getattr(first, section):
+                raise ValueError(
+                    f"members: {section} differs in more than {', '.join(names)}, "
+                    "which are all that may differ in one ensemble"
+                )

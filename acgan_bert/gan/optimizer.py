@@ -1,0 +1,89 @@
+"""AdamW for an ensemble: one fused call, with each member's own learning rate and clipping."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+
+class Group(NamedTuple):
+    """Parameters of shape (E, ...) and how they move."""
+
+    parameters: list[nn.Parameter]
+    learning_rates: Sequence[float]
+    """Step size of each member."""
+    weight_decay: float = 0.0
+    """Decoupled weight decay."""
+
+
+class MemberAdamW:
+    """Step all members at once.
+
+    An AdamW update (Loshchilov & Hutter 2019, alg. 2) is linear in the learning rate once its
+    moments are known. So the fused step is taken at the largest rate, and a member with a smaller
+    one keeps that share of its movement: exact, and free when all rates are equal.
+
+    Args:
+        groups: What to move, and how.
+        beta1: Decay of the first moment; that of the second is 0.99, as is usual for GANs.
+        clip: Largest gradient norm of a member over all groups; 0: no clipping.
+    """
+
+    def __init__(self, groups: Sequence[Group], *, beta1: float, clip: float = 0.0) -> None:
+        self.parameters = [p for group in groups for p in group.parameters]
+        self.clip = clip
+        self.shares = []
+        settings = []
+        for group in groups:
+            largest = max(group.learning_rates)
+            share_E = torch.tensor([rate / largest for rate in group.learning_rates])
+            self.shares += [share_E] * len(group.parameters)
+            settings.append(
+                {"params": group.parameters, "lr": largest, "weight_decay": group.weight_decay}
+            )
+        self.equal_rates = all(bool((share_E == 1.0).all()) for share_E in self.shares)
+        self.adamw = torch.optim.AdamW(settings, betas=(beta1, 0.99), fused=True)
+
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
+        self.adamw.zero_grad(set_to_none=True)
+
+    def step(self) -> Tensor:
+        """Clip each member's gradient, update, and return the norms before clipping, (E,)."""
+        gradients = [p.grad for p in self.parameters if p.grad is not None]
+        norm_E = torch.stack([g.flatten(1).square().sum(1) for g in gradients]).sum(0).sqrt()
+        if self.clip and bool((norm_E > self.clip).any()):
+            scale_E = (self.clip / norm_E.clamp_min(1e-12)).clamp_max(1.0)
+            for gradient in gradients:
+                gradient.mul_(_per_member(scale_E, gradient))
+        if self.equal_rates:
+            self.adamw.step()
+            return norm_E
+        before = [p.detach().clone() for p in self.parameters]
+        self.adamw.step()
+        with torch.no_grad():
+            for parameter, old, share_E in zip(self.parameters, before, self.shares, strict=True):
+                parameter.copy_(torch.lerp(old, parameter, _per_member(share_E, old)))
+        return norm_E
+
+    def state(self) -> dict[str, Tensor]:
+        """Return moments and step counts by parameter position, for a checkpoint."""
+        return {
+            f"{index}.{name}": value
+            for index, entry in self.adamw.state_dict()["state"].items()
+            for name, value in entry.items()
+        }
+
+    def load_state(self, state: dict[str, Tensor]) -> None:
+        """Continue from what :meth:`state` returned."""
+        entries: dict[int, dict[str, Tensor]] = {}
+        for key, value in state.items():
+            index, name = key.split(".", 1)
+            entries.setdefault(int(index), {})[name] = value.clone()
+        whole = self.adamw.state_dict()
+        self.adamw.load_state_dict({"state": entries, "param_groups": whole["param_groups"]})
+
+
+def _per_member(values_E: Tensor, like: Tensor) -> Tensor:
+    return values_E.to(like).view(-1, *[1] * (like.dim() - 1))

@@ -1,0 +1,157 @@
+"""What training leaves: generator, discriminator, lens and class names, on disk and in use.
+
+Saved as ``config.json`` and ``model.safetensors`` with checksums; nothing in it is ever executed.
+Shapes: E members, N rows, M fakes, D embedding, Z noise, C classes.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from acgan_bert.gan.discriminator import one_hot_condition
+from acgan_bert.gan.layers import MemberStreams
+from acgan_bert.gan.lens import Lens
+from acgan_bert.networks import Shape, build_discriminator, build_generator
+from mtl.errors import InputError
+from mtl.files import damage, directory_write, write_json
+
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+FORMAT = 1
+BLOCK_ROWS = 8192
+"""Rows judged at once."""
+
+
+class GANModel:
+    """An ensemble of trained GANs: classifier by its discriminators, sampler by its generators.
+
+    Args:
+        shape: Sizes of the networks.
+        classes: Class names, in index order.
+        lens: What the discriminators see of an embedding.
+        generator_state: Parameters of the generators by name, each (E, ...).
+        discriminator_state: Parameters of the discriminators by name.
+    """
+
+    def __init__(
+        self,
+        shape: Shape,
+        classes: tuple[str, ...],
+        lens: Lens,
+        generator_state: dict[str, Tensor],
+        discriminator_state: dict[str, Tensor],
+    ) -> None:
+        self.shape, self.classes, self.lens = shape, classes, lens
+        unused = MemberStreams([0] * shape.members)
+        self.generator = build_generator(shape, unused).eval().requires_grad_(False)
+        self.discriminator = build_discriminator(shape, unused).eval().requires_grad_(False)
+        self.generator.load_state_dict(generator_state)
+        self.discriminator.load_state_dict(discriminator_state)
+
+    @property
+    def dimension(self) -> int:
+        """Width D of the embeddings."""
+        return self.shape.embedding_width
+
+    def predict_proba(self, vectors: np.ndarray) -> np.ndarray:
+        """Return class probabilities (N, C), averaged over the members."""
+        return self.member_probabilities(vectors).mean(0)
+
+    def member_probabilities(self, vectors: np.ndarray) -> np.ndarray:
+        """Return each member's class probabilities, (E, N, C) float64."""
+        blocks = [judged[0] for judged in self._judge(vectors)]
+        return np.concatenate(blocks, axis=1)
+
+    def p_fake(self, vectors: np.ndarray) -> np.ndarray:
+        """Return the probability that a row is fake by the source score, (N,), over the members."""
+        return np.concatenate([judged[1] for judged in self._judge(vectors)], axis=1).mean(0)
+
+    def sample(self, labels: np.ndarray, *, seed: int) -> np.ndarray:
+        """Draw fake embeddings; the members take turns.
+
+        Args:
+            labels: Class index of each fake, (M,).
+            seed: Seed of the noise.
+
+        Returns:
+            Embeddings in the encoder's space, (M, D) float32.
+        """
+        members, count = self.shape.members, len(labels)
+        turns = -(-count // members)
+        order_EM = torch.arange(turns * members).view(turns, members).T
+        padded = torch.from_numpy(np.resize(labels, turns * members).astype(np.int64))
+        stream = torch.Generator().manual_seed(seed)
+        draw = torch.rand if self.shape.noise == "uniform" else torch.randn
+        noise_EMZ = draw(turns * members, self.shape.noise_width, generator=stream)[order_EM]
+        condition_EMK = one_hot_condition(padded[order_EM].unsqueeze(-1), self.shape.classes)
+        fakes_EMD = self.lens.restore(self.generator(noise_EMZ, condition_EMK))
+        return fakes_EMD.transpose(0, 1).reshape(-1, self.dimension)[:count].numpy()
+
+    def save_pretrained(self, directory: Path | str) -> None:
+        """Write ``config.json`` and ``model.safetensors`` into a directory, atomically."""
+        tensors = {
+            f"{part}.{name}": value.contiguous()
+            for part, module in self._modules().items()
+            for name, value in module.state_dict().items()
+        }
+        config = {
+            "format": FORMAT,
+            "classes": list(self.classes),
+            "shape": self.shape.to_json(),
+            "lens": {"scale": self.lens.scale, "unit_norm": self.lens.unit_norm},
+        }
+        with directory_write(Path(directory)) as temporary:
+            save_file(tensors, temporary / WEIGHTS, metadata={"format": "pt"})
+            write_json(temporary / CONFIG, config)
+
+    @classmethod
+    def from_pretrained(cls, directory: Path | str) -> "GANModel":
+        """Load what :meth:`save_pretrained` wrote.
+
+        Raises:
+            InputError: The directory holds no model, or one that is damaged.
+        """
+        directory = Path(directory)
+        if not (directory / CONFIG).is_file() or not (directory / WEIGHTS).is_file():
+            raise InputError(
+                f"{directory}: not a model directory ({CONFIG} and {WEIGHTS} expected); "
+                "give the model/ folder of a run, or one that save() wrote"
+            )
+        if problem := damage(directory):
+            raise InputError(f"{directory}: damaged model: {problem}; restore it or train again")
+        config = json.loads((directory / CONFIG).read_text("utf-8"))
+        states: dict[str, dict[str, Tensor]] = {"generator": {}, "discriminator": {}, "lens": {}}
+        for key, value in load_file(directory / WEIGHTS).items():
+            part, name = key.split(".", 1)
+            states[part][name] = value
+        lens = Lens(**states["lens"], **config["lens"])
+        return cls(
+            Shape.from_json(config["shape"]),
+            tuple(config["classes"]),
+            lens,
+            states["generator"],
+            states["discriminator"],
+        )
+
+    def _modules(self) -> dict[str, torch.nn.Module]:
+        return {
+            "generator": self.generator,
+            "discriminator": self.discriminator,
+            "lens": self.lens,
+        }
+
+    def _judge(self, vectors: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return class probabilities (E, n, C) and fake probabilities (E, n), block by block."""
+        judged = []
+        for start in range(0, max(1, len(vectors)), BLOCK_ROWS):
+            block = np.ascontiguousarray(vectors[start : start + BLOCK_ROWS], dtype=np.float32)
+            seen_ND = self.lens(self.lens.standardize(torch.from_numpy(block)))
+            seen_END = seen_ND.expand(self.shape.members, -1, -1)
+            classes_ENC = self.discriminator(seen_END).classes[0].double().softmax(-1)
+            # The source score of a row of unknown class weighs the projections by its posterior.
+            source_EN = self.discriminator(seen_END, classes_ENC.float()).source_EB
+            judged.append((classes_ENC.numpy(), torch.sigmoid(-source_EN.double()).numpy()))
+        return judged

@@ -1,0 +1,125 @@
+"""From recipes to networks: the only place that knows both."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from acgan_bert.gan.discriminator import Discriminator
+from acgan_bert.gan.generator import Generator
+from acgan_bert.gan.adversaries import ADVERSARIES
+from acgan_bert.gan.layers import MemberStreams, MLPSize
+from acgan_bert.gan.step import Weights
+from acgan_bert.recipe import DiscriminatorRecipe, GeneratorRecipe, Recipe
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shape:
+    """Everything that decides the sizes of both networks; what a saved model remembers."""
+
+    embedding_width: int
+    classes: tuple[int, ...]
+    noise_width: int
+    noise: str
+    generator: MLPSize
+    discriminator: MLPSize
+    linear_skip: bool
+    rival: bool
+    projection: bool
+
+    @classmethod
+    def of(
+        cls, recipes: Sequence[Recipe], embedding_width: int, classes: Sequence[int]
+    ) -> "Shape":
+        """Collect the sizes of an ensemble, one recipe per member."""
+        first = recipes[0]
+        adversary = ADVERSARIES[first.objective.name]
+        return cls(
+            embedding_width=embedding_width,
+            classes=tuple(classes),
+            noise_width=first.generator.noise_width,
+            noise=first.generator.noise,
+            generator=_size([r.generator for r in recipes]),
+            discriminator=_size(
+                [r.discriminator for r in recipes],
+                spectral_norm=first.discriminator.spectral_norm,
+            ),
+            linear_skip=first.discriminator.linear_skip,
+            rival=adversary.rival,
+            projection=adversary.projection,
+        )
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> "Shape":
+        """Rebuild from :meth:`to_json`'s dictionary."""
+        sizes = {
+            name: MLPSize(**{key: _tuple(value) for key, value in content[name].items()})
+            for name in ("generator", "discriminator")
+        }
+        return cls(**{key: _tuple(value) for key, value in content.items()} | sizes)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a dictionary that JSON can hold."""
+        return asdict(self)
+
+    @property
+    def members(self) -> int:
+        """Number of members E."""
+        return len(self.generator.depths)
+
+
+def build_generator(shape: Shape, streams: MemberStreams) -> Generator:
+    """Build the members' generators."""
+    return Generator(
+        embedding_width=shape.embedding_width,
+        condition_width=sum(shape.classes),
+        noise_width=shape.noise_width,
+        size=shape.generator,
+        streams=streams,
+    )
+
+
+def build_discriminator(shape: Shape, streams: MemberStreams) -> Discriminator:
+    """Build the members' discriminators."""
+    return Discriminator(
+        embedding_width=shape.embedding_width,
+        classes=shape.classes,
+        size=shape.discriminator,
+        streams=streams,
+        linear_skip=shape.linear_skip,
+        projection=shape.projection,
+        rival=shape.rival,
+    )
+
+
+def build_weights(recipe: Recipe) -> Weights:
+    """Translate the recipe's objective section into the weights of the game."""
+    objective = recipe.objective
+    return Weights(
+        adversarial=objective.adversarial,
+        class_real=objective.class_real,
+        class_fake=objective.class_fake,
+        class_generator=objective.class_generator,
+        pseudo_labels=recipe.semisupervised.pseudo_labels,
+        feature_matching=objective.feature_matching,
+        moment_matching=objective.moment_matching,
+        mode_seeking=objective.mode_seeking,
+        r1=objective.r1,
+        negative_augmentation=objective.negative_augmentation,
+    )
+
+
+def _size(
+    sections: Sequence[GeneratorRecipe] | Sequence[DiscriminatorRecipe],
+    *,
+    spectral_norm: bool = False,
+) -> MLPSize:
+    return MLPSize(
+        tuple(section.depth for section in sections),
+        tuple(section.width for section in sections),
+        tuple(section.dropout for section in sections),
+        spectral_norm,
+    )
+
+
+def _tuple(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value

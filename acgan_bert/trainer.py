@@ -1,0 +1,213 @@
+"""Frozen mode: embeddings in, trained GANs out, with records, checkpoints and a divergence guard.
+
+The loop owns time and files; what a step does is :mod:`acgan_bert.ensemble`. Resuming from a
+checkpoint gives the same weights as never having stopped, bit for bit on the CPU.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from acgan_bert.checkpoint import read_latest, write_checkpoint
+from acgan_bert.ensemble import Ensemble, Member
+from acgan_bert.model import GANModel
+from acgan_bert.recipe import Recipe
+from mtl.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+Record = Callable[[dict[str, float]], None]
+Progress = Callable[[int, int], None]
+
+
+class DivergenceError(RuntimeError):
+    """Training left the finite numbers; the message gives cause, step and last good state."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRows:
+    """Real embeddings and the labels that may be seen."""
+
+    vectors: np.ndarray
+    """(N, D) float32."""
+    labels: np.ndarray
+    """(N,) class indices; -1: unlabelled."""
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """Rows that are scored and never trained on."""
+
+    vectors: np.ndarray
+    """(N, D) float32."""
+    labels: np.ndarray
+    """(N,) class indices; -1: not scored."""
+
+
+def train_gan(
+    rows: TrainingRows,
+    recipe: Recipe,
+    *,
+    dev: HeldOut | None = None,
+    record: Record | None = None,
+    checkpoint: Path | None = None,
+    progress: Progress | None = None,
+) -> GANModel:
+    """Train the recipe's members on the same labels, each from a random stream of its own.
+
+    Args:
+        rows: Real embeddings; at least two classes labelled.
+        recipe: What to train.
+        dev: Rows scored at each evaluation; they choose nothing.
+        record: Called with a flat mapping at each evaluation.
+        checkpoint: Directory of checkpoints; where it holds one, training goes on from it.
+        progress: Called with (steps done, steps in all).
+
+    Returns:
+        The trained model, its weights being the moving averages.
+
+    Raises:
+        InputError: The rows cannot be trained on.
+        DivergenceError: A loss became non-finite, or a gradient norm exploded.
+    """
+    check_rows(rows)
+    members = [
+        Member(recipe, rows.labels, recipe.seed * 1_000_003 + index)
+        for index in range(recipe.training.members)
+    ]
+    return train_members(
+        rows.vectors,
+        members,
+        classes=rows.classes,
+        dev=dev,
+        record=record,
+        checkpoint=checkpoint,
+        progress=progress,
+    )
+
+
+def train_members(
+    vectors: np.ndarray,
+    members: Sequence[Member],
+    *,
+    classes: tuple[str, ...],
+    dev: HeldOut | None = None,
+    record: Record | None = None,
+    checkpoint: Path | None = None,
+    progress: Progress | None = None,
+) -> GANModel:
+    """Train any members over the same embeddings as one program; see :func:`train_gan`."""
+    ensemble = Ensemble(vectors, members, num_classes=len(classes))
+    training = members[0].recipe.training
+    if checkpoint is not None and (saved := read_latest(checkpoint)) is not None:
+        ensemble.load_state(saved)
+        logger.info("continuing at step %d of %d", ensemble.step_number, training.steps)
+    good, started = ensemble.state(), time.monotonic()
+    while ensemble.step_number < training.steps:
+        losses = ensemble.step()
+        step = ensemble.step_number
+        if cause := _divergence(losses, training.divergence_norm):
+            raise _diverged(cause, step, good, checkpoint)
+        last = step == training.steps
+        if record is not None and (last or step % training.eval_every_steps == 0):
+            seconds = round(time.monotonic() - started, 3)
+            record({"step": step, "seconds": seconds, **_evaluate(ensemble, losses, dev)})
+        if last or step % training.checkpoint_every_steps == 0:
+            good = ensemble.state()
+            if checkpoint is not None:
+                write_checkpoint(checkpoint, good, step=step)
+        if progress is not None:
+            progress(step, training.steps)
+    return model_of(ensemble, classes)
+
+
+def model_of(ensemble: Ensemble, classes: tuple[str, ...]) -> GANModel:
+    """Freeze an ensemble's moving averages into a model."""
+    generator, discriminator = (
+        player.state_dict() | average
+        for player, average in zip(
+            (ensemble.generator, ensemble.discriminator), ensemble.averages, strict=True
+        )
+    )
+    return GANModel(ensemble.shape, classes, ensemble.lens, generator, discriminator)
+
+
+def check_rows(rows: TrainingRows) -> None:
+    """Refuse rows that cannot be trained on.
+
+    Raises:
+        InputError: The matrix is not (N, D), holds NaN or infinity, does not fit the labels, or
+            has fewer than two labelled classes.
+    """
+    vectors, labels = rows.vectors, rows.labels
+    if vectors.ndim != 2 or 0 in vectors.shape:
+        raise InputError(
+            f"embeddings: an (N, D) matrix is needed, found shape {vectors.shape}; "
+            "give one row per text"
+        )
+    if len(vectors) != len(labels):
+        raise InputError(
+            f"embeddings: {len(vectors)} rows, but {len(labels)} labels; give one label per row, "
+            "-1 where there is none"
+        )
+    finite = np.isfinite(vectors).all(axis=1)
+    if not finite.all():
+        raise InputError(
+            f"embeddings: row {int(np.flatnonzero(~finite)[0])} holds NaN or infinity; "
+            "remove the row or embed its text again"
+        )
+    known = np.unique(labels[labels >= 0])
+    if len(known) < len(rows.classes) or len(known) < 2:
+        found = ", ".join(rows.classes[index] for index in known) or "none"
+        raise InputError(
+            f"labels: {len(rows.classes)} classes, labelled rows only for: {found}; "
+            "label at least one row of each of two or more classes"
+        )
+
+
+def _divergence(losses: dict[str, Tensor], most: float) -> str:
+    """Say what went wrong in a step; '' if nothing did."""
+    for name, value_E in losses.items():
+        bad_E = ~torch.isfinite(value_E)
+        if name.startswith("norm_"):
+            bad_E = bad_E | (value_E > most)
+        if bool(bad_E.any()):
+            member = int(bad_E.nonzero()[0])
+            return f"{name} of member {member} is {float(value_E[member]):.4g}"
+    return ""
+
+
+def _diverged(
+    cause: str, step: int, good: dict[str, Tensor], checkpoint: Path | None
+) -> DivergenceError:
+    """Keep the last good state on disk and say where it is."""
+    last = int(good["step_number"])
+    where = "in memory only"
+    if checkpoint is not None:
+        write_checkpoint(checkpoint, good, step=last)
+        where = f"in {checkpoint}"
+    return DivergenceError(
+        f"diverged at step {step}: {cause}; the last good state (step {last}) is {where}. "
+        "Lower the learning rates, or raise objective.r1 or set discriminator.spectral_norm"
+    )
+
+
+def _evaluate(
+    ensemble: Ensemble, losses: dict[str, Tensor], dev: HeldOut | None
+) -> dict[str, float]:
+    """Return losses averaged over members, and the dev accuracy of their averaged prediction."""
+    scalars = {name: float(value_E.mean()) for name, value_E in losses.items()}
+    if dev is None or not (dev.labels >= 0).any():
+        return scalars
+    scored = dev.labels >= 0
+    view_ND = ensemble.lens(ensemble.lens.standardize(torch.from_numpy(dev.vectors[scored])))
+    view_END = view_ND.expand(len(ensemble.members), -1, -1)
+    guesses = ensemble.class_probabilities(view_END).mean(0).argmax(-1).numpy()
+    return scalars | {"dev_accuracy": float((guesses == dev.labels[scored]).mean())}

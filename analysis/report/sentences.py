@@ -1,0 +1,124 @@
+"""What a report says in words about a run. Plain text: escaping is the template's business."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from analysis.runs import Run
+from analysis.scores import Score, Verdict, comparison, scored_part, verdict
+from analysis.words import percent, shortened
+
+OUTCOMES = {
+    "better": "better than the best baseline",
+    "noise": "no clear difference from the best baseline",
+    "worse": "worse than the best baseline",
+    "untested": "no baseline to compare with",
+}
+
+
+def what_was_run(run: Run) -> str:
+    """Say the data, the encoder, the classes and how many labels there were."""
+    data = run.recipe.get("data") or {}
+    encoder = run.recipe.get("encoder") or {}
+    labels = run.result.get("labels") or {}
+    source = shortened(str(data.get("train") or "unknown data"), 80)
+    parts = [f"Trained on {source}"]
+    if encoder.get("name"):
+        parts.append(f"with the encoder {shortened(str(encoder['name']), 60)}")
+    counts = f"{count(labels.get('labeled'))} labelled and {count(labels.get('unlabeled'))}"
+    classes = f" in {len(run.classes)} classes" if run.classes else ""
+    return f"{' '.join(parts)}, from {counts} unlabelled sentences{classes}."
+
+
+def model_score(run: Run) -> str:
+    """Say the model's score with its interval and the rows it was measured on."""
+    part, measure = scored_part(run.result)
+    if not part:
+        return "The run scored no rows: no test or dev part was given."
+    model = next(score for score in comparison(run.result) if score.highlighted)
+    rows = run.result[part].get("rows")
+    where = f"on {count(rows)} {part} rows" if rows else f"on the {part} rows"
+    chosen = " These rows also guided training, so the score flatters." if part == "dev" else ""
+    return f"{part.capitalize()} {measure} {score_text(model)} {where}.{chosen}"
+
+
+def verdict_text(run: Run) -> str:
+    """Say whether the model beat the best baseline, or that nobody can tell."""
+    found = verdict(run.result)
+    if found.kind == "untested":
+        return "No baseline was scored on the same rows, so nothing can be said about its worth."
+    points = f"{100 * abs(found.difference):.1f} points"
+    direction = "above" if found.difference >= 0 else "below"
+    facts = f"{points} {direction} the best baseline, {found.baseline}"
+    interval = _difference_text(found)
+    if found.kind == "better":
+        return f"The model beat every baseline: it is {facts}{interval}."
+    if found.kind == "worse":
+        return f"The model did not beat the best baseline: it is {facts}{interval}. Use that."
+    if found.interval is None:
+        return f"The model is {facts}; without the number of rows, chance cannot be ruled out."
+    return (
+        f"The model is {facts}{interval}. That is within noise: these rows do not show that "
+        f"either is better."
+    )
+
+
+def collapse_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Say which classes collapsed, and which are not recognized as what they were asked to be."""
+    classes = [row for row in rows if row.get("class") != "overall"]
+    bad = [row for row in classes if row.get("collapsed")]
+    overall = next((row for row in rows if row.get("class") == "overall"), {})
+    judged = [row for row in classes if not str(row.get("reason")).startswith("not judged")]
+    few = len(classes) - len(judged)
+    said = f"No sign of collapse in {len(judged)} of {len(classes)} classes."
+    if bad:
+        said = (
+            f"The generator has collapsed in {len(bad)} of {len(classes)} classes: {_names(bad)}."
+        )
+    elif overall.get("collapsed"):
+        said = f"The generator has collapsed overall: {overall.get('reason')}."
+    if few:
+        said += f" {few} had too few rows to judge."
+    strangers = [row for row in classes if _is_stranger(row)]
+    if strangers:
+        said += f" Fakes are not recognized as their class in {_names(strangers)}."
+    return said
+
+
+def _is_stranger(row: Mapping[str, Any]) -> bool:
+    """Tell whether a classifier recognizes fakes less than half as often as real rows."""
+    found, usual = row.get("conditional_accuracy"), row.get("conditional_floor")
+    if not isinstance(found, int | float) or not isinstance(usual, int | float):
+        return False
+    return found < usual / 2
+
+
+def _names(rows: Sequence[Mapping[str, Any]]) -> str:
+    """List the classes of these rows."""
+    return ", ".join(shortened(str(row.get("class")), 40) for row in rows)
+
+
+def score_text(score: Score) -> str:
+    """Return a score with its interval where that is known."""
+    return f"{percent(score.value)}{interval_text(score.low, score.high)}"
+
+
+def interval_text(low: float, high: float) -> str:
+    """Return " (95% interval a to b)", or nothing where an end is unknown."""
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return ""
+    return f" (95% interval {percent(low)} to {percent(high)})"
+
+
+def count(value: object) -> str:
+    """Return a number of things with separators, a word where it is not known."""
+    return f"{value:,}" if isinstance(value, int) else "an unknown number of"
+
+
+def _difference_text(found: Verdict) -> str:
+    """Return the interval of a difference in points, and whether it is paired."""
+    if found.interval is None:
+        return ""
+    low, high = 100 * found.interval.low, 100 * found.interval.high
+    kind = "paired" if found.paired else "unpaired, so on the wide side"
+    return f" (95% interval {low:+.1f} to {high:+.1f} points; {kind})"

@@ -1,0 +1,206 @@
+"""Tables of a report as plain cells: what a run measured, beside what it is to be compared with."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from analysis.runs import Run
+from analysis.scores import comparison, scored_part, verdict
+from analysis.words import UNKNOWN, percent, readable, shortened
+
+# Key, name, what is better, digits; the floor's key drops "_distance".
+GENERATOR_MEASURES = (
+    ("frechet_distance", "Fréchet distance, squared", "lower", 3),
+    ("kernel_distance", "Kernel distance (MMD²)", "near 0", 5),
+    ("precision", "Precision", "as real", 3),
+    ("recall", "Recall", "as real", 3),
+    ("density", "Density", "as real", 3),
+    ("coverage", "Coverage", "as real", 3),
+)
+COLLAPSE_SHARES = ("rank_ratio", "spread_ratio", "duplicate_rate", "missed_modes")
+SENTENCE_LIMIT = 220
+FAKES_PER_CLASS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Header cells and rows; the first cell of a row is its header.
+
+    Attributes:
+        header: column names.
+        rows: cells as text.
+        marked: which rows stand out.
+    """
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    marked: Sequence[bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Fake:
+    """One generated embedding and what it is near to.
+
+    Attributes:
+        posterior: the classifier's two likeliest classes.
+        memorized: whether it all but repeats a training row.
+        neighbors: (sentence, label, distance) of the nearest real rows.
+    """
+
+    posterior: str
+    memorized: bool
+    neighbors: Sequence[tuple[str, str, str]]
+
+
+def comparison_table(run: Run) -> Table | None:
+    """Return all methods that were scored on the same rows, best first."""
+    scores = comparison(run.result)
+    if not scores:
+        return None
+    measure = readable(scored_part(run.result)[1])
+    rows = [
+        (
+            score.name,
+            percent(score.value),
+            f"{percent(score.low)} to {percent(score.high)}",
+            percent(score.macro_f1),
+        )
+        for score in scores
+    ]
+    header = ("Method", measure.capitalize(), "95% interval", "Macro F1")
+    return Table(header, rows, [score.highlighted for score in scores])
+
+
+def overview_table(runs: Sequence[Run], names: Sequence[str]) -> Table:
+    """Return one row a run: what it scored, and by how much it differs from its best baseline."""
+    rows = []
+    for run, name in zip(runs, names, strict=True):
+        own = next((score for score in comparison(run.result) if score.highlighted), None)
+        found = verdict(run.result)
+        labels = run.result.get("labels") or {}
+        generator = run.result.get("generator") or {}
+        tested = found.kind != "untested"
+        rows.append(
+            (
+                name,
+                _number(labels.get("labeled"), 0),
+                f"{percent(own.value)} ({scored_part(run.result)[0]})" if own else UNKNOWN,
+                found.baseline or UNKNOWN,
+                f"{100 * found.difference:+.1f} points" if tested else UNKNOWN,
+                {"better": "better", "worse": "worse", "noise": "within noise"}.get(
+                    found.kind, "untested"
+                ),
+                _number(generator.get("frechet_distance"), 3),
+            )
+        )
+    header = (
+        "Run",
+        "Labels",
+        "Score",
+        "Best baseline",
+        "Difference",
+        "Outcome",
+        "Fréchet distance",
+    )
+    return Table(header, rows, [False] * len(rows))
+
+
+def generator_table(run: Run) -> Table | None:
+    """Return the generator's measures beside real-against-real floors and simple generators."""
+    generator = run.result.get("generator") or {}
+    others = {
+        name: entry
+        for name, entry in (generator.get("baselines") or {}).items()
+        if isinstance(entry, Mapping)
+    }
+    rows = []
+    for key, name, better, digits in GENERATOR_MEASURES:
+        if generator.get(key) is None:
+            continue
+        floor = generator.get(f"{key.removesuffix('_distance')}_floor")
+        floor = floor.get("mean") if isinstance(floor, Mapping) else floor
+        cells = [_number(entry.get(key), digits) for entry in others.values()]
+        rows.append((name, _number(generator[key], digits), *cells, _number(floor, digits), better))
+    if not rows:
+        return None
+    header = ("Measure", "This generator", *map(readable, others), "Real against real", "Better")
+    return Table(header, rows, [False] * len(rows))
+
+
+def collapse_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Return the measures behind the verdict on collapse, a row a class."""
+    cells = []
+    for row in rows:
+        shares = [_share(row.get(key)) for key in COLLAPSE_SHARES]
+        hit, floor = _share(row.get("conditional_accuracy")), _share(row.get("conditional_floor"))
+        verdict_cell = str(row.get("reason") or "no sign of collapse")
+        counts = f"{_number(row.get('real'), 0)} / {_number(row.get('fake'), 0)}"
+        name = shortened(str(row.get("class")), 40)
+        cells.append((name, counts, *shares, f"{hit} / {floor}", verdict_cell))
+    header = (
+        "Class",
+        "Rows, real / fake",
+        "Effective rank, of real",
+        "Spread, of real",
+        "Repeated fakes",
+        "Real rows in missed modes",
+        "Recognized as their class, fake / real",
+        "Verdict",
+    )
+    return Table(header, cells, [bool(row.get("collapsed")) for row in rows])
+
+
+def fakes_by_class(run: Run) -> list[tuple[str, list[Fake]]]:
+    """Return the first few fakes of each class, in the order of the classes."""
+    if run.fake is None:
+        return []
+    found: dict[str, list[Fake]] = {name: [] for name in run.classes}
+    for row in run.fake.rows:
+        fakes = found.setdefault(str(row.get("label")), [])
+        if len(fakes) < FAKES_PER_CLASS and row.get("neighbors"):
+            fakes.append(_fake(row))
+    return [(name, fakes) for name, fakes in found.items() if fakes]
+
+
+def flat_rows(content: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Return nested keys as dotted names with their values as text."""
+    rows: list[tuple[str, str]] = []
+    for key, value in content.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            rows += flat_rows(value, f"{name}.")
+        else:
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            rows.append((name, text))
+    return rows
+
+
+def _fake(row: Mapping[str, Any]) -> Fake:
+    """Turn one line of fake.jsonl into text."""
+    posterior = sorted((row.get("posterior") or {}).items(), key=lambda item: -item[1])[:2]
+    likeliest = ", ".join(f"{shortened(str(name), 30)} {p:.0%}" for name, p in posterior)
+    neighbors = [
+        (_sentence(near), shortened(str(near.get("label")), 30), _number(near.get("distance"), 3))
+        for near in row["neighbors"]
+    ]
+    return Fake(likeliest or UNKNOWN, bool(row.get("memorized")), neighbors)
+
+
+def _sentence(row: Mapping[str, Any]) -> str:
+    """Return the text of a real row on one line, cut where it is very long."""
+    texts = [str(row[key]) for key in ("text", "text_pair") if row.get(key)]
+    line = " / ".join(" ".join(text.split()) for text in texts)
+    return line if len(line) <= SENTENCE_LIMIT else f"{line[:SENTENCE_LIMIT].rstrip()}…"
+
+
+def _number(value: object, digits: int) -> str:
+    """Return a number with fixed digits, a dash where there is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+        return UNKNOWN
+    return f"{value:,.{digits}f}"
+
+
+def _share(value: object) -> str:
+    """Return a share as whole percent, a dash where there is none."""
+    return percent(float(value), 0) if isinstance(value, int | float) else UNKNOWN

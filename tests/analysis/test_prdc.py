@@ -1,0 +1,63 @@
+"""Precision, recall, density, coverage: the reference package, ties and duplicates."""
+
+import numpy as np
+import prdc as reference
+import pytest
+
+import analysis.distances
+from analysis import PRDC, prdc
+
+
+@pytest.mark.parametrize(("rows", "fakes", "k"), [(80, 80, 5), (120, 60, 3), (40, 90, 1)])
+def test_equals_the_reference_where_nothing_ties(rows, fakes, k, capsys):
+    rng = np.random.default_rng(rows)
+    real, fake = rng.normal(size=(rows, 6)), rng.normal(size=(fakes, 6)) * 0.8 + 0.3
+    expected = reference.compute_prdc(real, fake, nearest_k=k)
+    found = prdc(real, fake, k=k)
+    for name, value in expected.items():
+        assert getattr(found, name) == pytest.approx(value, abs=1e-12), name
+
+
+def test_blocks_change_nothing(monkeypatch):
+    rng = np.random.default_rng(0)
+    real, fake = rng.normal(size=(90, 5)), rng.normal(size=(70, 5))
+    whole = prdc(real, fake)
+    defaults = analysis.distances.squared_distance_blocks.__kwdefaults__
+    monkeypatch.setitem(defaults, "rows", 16)
+    assert prdc(real, fake) == whole
+
+
+@pytest.mark.parametrize("offset", [0.0, 1000.0])
+def test_identical_constant_sets_reach_everything(offset):
+    """The strict comparison of the reference gives 0 here (prdc issue 7)."""
+    constant = np.full((12, 4), 0.1) + offset
+    assert prdc(constant, constant) == PRDC(1.0, 1.0, 12 / 5, 1.0)
+
+
+def test_duplicated_rows_are_in_their_own_balls():
+    rng = np.random.default_rng(1)
+    real = np.repeat(rng.normal(size=(10, 7)), 8, axis=0)
+    found = prdc(real, real[::-1], k=5)
+    assert (found.precision, found.recall, found.coverage) == (1.0, 1.0, 1.0)
+
+
+def test_a_row_is_not_its_own_neighbour():
+    real = np.array([[0.0], [1.0], [3.0]])
+    assert prdc(real, np.array([[2.5], [9.0]]), k=1) == PRDC(0.5, 1.0, 0.5, 1 / 3)
+
+
+def test_far_fakes_reach_nothing_and_shrunk_fakes_recall_little():
+    rng = np.random.default_rng(2)
+    real = rng.normal(size=(200, 8))
+    assert prdc(real, real + 50.0) == PRDC(0.0, 0.0, 0.0, 0.0)
+    shrunk = prdc(real, 0.1 * rng.normal(size=(200, 8)))
+    healthy = prdc(real, rng.normal(size=(200, 8)))
+    assert shrunk.precision > 0.95
+    assert shrunk.recall < 0.1 < healthy.recall
+    assert healthy.coverage == pytest.approx(1 - 2**-5, abs=0.05)
+
+
+@pytest.mark.parametrize("k", [0, -1, 5, 100])
+def test_k_must_fit(k):
+    with pytest.raises(ValueError, match=rf"k: found {k} with real of shape \(5, 2\); want 1 to 4"):
+        prdc(np.random.default_rng(0).normal(size=(5, 2)), np.eye(2), k=k)

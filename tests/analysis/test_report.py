@@ -1,0 +1,191 @@
+"""The report: self-contained, honest, deterministic, and deaf to markup in the data."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from analysis import write_report
+from analysis.report.sentences import collapse_text
+
+HOSTILE = "<script>alert('x')</script></style>\"'>{{ 7 * 7 }}{% raw %}<img src=x onerror=y>&lt;"
+
+
+class Page(HTMLParser):
+    """Collects elements, attributes and text of a page."""
+
+    def __init__(self, source):
+        super().__init__()
+        self.tags, self.attributes, self.words = [], [], []
+        self.feed(source)
+        self.close()
+        self.text = " ".join(" ".join(self.words).split())
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += [(tag, *pair) for pair in attrs]
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+def report_of(*runs):
+    out = runs[0].parent / "pages" / "report.html"
+    write_report(runs, out)
+    assert [file.name for file in out.parent.iterdir()] == ["report.html"]
+    return out.read_text(encoding="utf-8")
+
+
+def test_says_what_was_run_and_who_won(make_run):
+    page = Page(report_of(make_run()))
+    assert "The model beat every baseline: it is 10.0 points above" in page.text
+    assert "Trained on day.csv with the encoder offline, from 40 labelled and 2,000" in page.text
+    assert "Test accuracy 70.0% (95% interval 67.1% to 72.8%) on 1,000 test rows" in page.text
+    assert "The generator has collapsed in 1 of 1 classes: good." in page.text
+    assert "a fine day 0" in page.text
+    assert "memorized" in page.text
+    assert "class Gaussian" in page.text
+    for method in ("logistic regression", "GAN-BERT", "this model (toy)"):
+        assert method in page.text
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "said"),
+    [
+        (0.5, "did not beat the best baseline"),
+        (0.61, "within noise"),
+    ],
+)
+def test_says_so_when_it_did_not_win(make_run, accuracy, said):
+    test = {"accuracy": accuracy, "macro_f1": accuracy, "rows": 1000}
+    page = Page(report_of(make_run(changes={"test": test})))
+    assert said in page.text
+    assert "beat every baseline" not in page.text
+
+
+def test_a_dev_score_is_called_one_that_flatters(make_run):
+    changes = {"test": None, "baselines": {"majority": {"accuracy": 0.2, "on": "dev"}}}
+    page = Page(report_of(make_run(changes=changes)))
+    assert "Dev accuracy 71.0%" in page.text
+    assert "the score flatters" in page.text
+
+
+def test_nothing_but_the_required_still_makes_a_page(make_run):
+    changes = dict.fromkeys(
+        ("test", "dev", "baselines", "generator", "labels", "seconds", "notes", "task")
+    )
+    root = make_run(changes=changes)
+    for file in (*root.glob("embeddings/*"), *root.glob("figures/*")):
+        file.unlink()
+    page = Page(report_of(root))
+    assert "The run scored no rows" in page.text
+    assert "No baseline was scored" in page.text
+
+
+def test_sentences_never_become_markup(make_run):
+    root = make_run(classes=(HOSTILE, "</title><b>"), text=HOSTILE, source=HOSTILE, name="hostile")
+    source = report_of(root)
+    page = Page(source)
+    assert "script" not in page.tags
+    assert "b" not in page.tags
+    assert page.tags.count("style") == 1
+    assert not [name for _, name, _ in page.attributes if name.startswith("on")]
+    assert {
+        value[:10] for tag, name, value in page.attributes if (tag, name) == ("img", "src")
+    } == {"data:image"}
+    assert " ".join(HOSTILE.split()) in page.text
+    assert "49" not in re.sub(r"[\d.]*\d", "", page.text.replace("{{ 7 * 7 }}", ""))
+    assert source.count("</style>") == 1
+
+
+def test_loads_nothing_and_says_so(make_run):
+    source = report_of(make_run())
+    policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+    attributes = Page(source).attributes
+    assert ("meta", "content", policy) in attributes
+    links = [value for _, name, value in attributes if name in ("src", "href")]
+    assert all(link.startswith(("data:", "#")) for link in links)
+    assert "url(" not in source
+    assert "@import" not in source
+
+
+def test_accessible(make_run):
+    page = Page(report_of(make_run("one"), make_run("two")))
+    assert ("html", "lang", "en") in page.attributes
+    assert page.tags.count("h1") == 1
+    assert page.tags.count("img") == sum(name == "alt" for _, name, _ in page.attributes)
+    assert page.tags.count("table") == page.tags.count("caption")
+    scopes = {value for tag, name, value in page.attributes if (tag, name) == ("th", "scope")}
+    assert scopes == {"row", "col"}
+    assert page.tags.count("th") == sum(name == "scope" for _, name, _ in page.attributes)
+
+
+def test_several_runs_start_with_a_table_of_all(make_run):
+    weak = {"test": {"accuracy": 0.5, "macro_f1": 0.5, "rows": 1000}}
+    page = Page(report_of(make_run("first"), make_run("second", changes=weak)))
+    assert "The runs side by side" in page.text
+    assert page.text.index("side by side") < page.text.index("Against the baselines")
+    assert "-10.0 points worse" in page.text
+    assert [v for t, n, v in page.attributes if (t, n) == ("article", "id")] == ["run-1", "run-2"]
+
+
+def test_runs_of_one_name_are_told_apart(make_run):
+    first, second = make_run("a", changes={"name": "x"}), make_run("b", changes={"name": "x"})
+    page = Page(report_of(first, second))
+    assert page.text.count("x [") >= 4
+
+
+def test_same_inputs_same_bytes(make_run):
+    root = make_run()
+    assert report_of(root) == report_of(root)
+
+
+def test_large_vectors_give_way_to_pixels(make_run):
+    root = make_run()
+    assert "data:image/svg+xml" in report_of(root)
+    with (root / "figures" / "curves.svg").open("a") as file:
+        file.write("<!--" + "x" * 300_000 + "-->")
+    source = report_of(root)
+    assert "data:image/png" in source
+    assert "svg+xml" not in source
+
+
+def test_a_failed_write_leaves_the_old_page(make_run, monkeypatch):
+    root = make_run()
+    report_of(root)
+    page = root.parent / "pages" / "report.html"
+    before = page.read_bytes()
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("analysis.report.page.os.replace", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_report([root], page)
+    assert page.read_bytes() == before
+    assert [file.name for file in page.parent.iterdir()] == ["report.html"]
+
+
+def test_bad_runs_write_nothing(tmp_path, make_run):
+    with pytest.raises(ValueError, match="runs: found none"):
+        write_report([], tmp_path / "page.html")
+    with pytest.raises(ValueError, match="no such directory"):
+        write_report([make_run(), tmp_path / "nowhere"], tmp_path / "page.html")
+    assert not (tmp_path / "page.html").exists()
+
+
+def test_collapse_in_words():
+    healthy = {"class": "a", "collapsed": False, "reason": "", "conditional_accuracy": 0.9}
+    few = {"class": "b", "collapsed": False, "reason": "not judged: fewer than 5 rows"}
+    lost = {
+        "class": "c",
+        "collapsed": False,
+        "reason": "",
+        "conditional_accuracy": 0.1,
+        "conditional_floor": 0.8,
+    }
+    assert collapse_text([healthy]) == "No sign of collapse in 1 of 1 classes."
+    assert "1 had too few rows to judge." in collapse_text([healthy, few])
+    assert "not recognized as their class in c." in collapse_text([healthy, lost])
+    overall = {"class": "overall", "collapsed": True, "reason": "all alike"}
+    assert collapse_text([healthy, overall]) == "The generator has collapsed overall: all alike."

@@ -1,0 +1,60 @@
+"""Reading run directories: what is there is read, what is damaged is named on one line."""
+
+import pytest
+
+from analysis import read_run
+
+
+def test_reads_everything(make_run):
+    run = read_run(make_run())
+    assert run.name == "toy"
+    assert run.classes == ("good", "bad")
+    assert [record["step"] for record in run.metrics] == [0, 10, 20]
+    assert run.recipe["data"]["train"] == "day.csv"
+    assert run.real.vectors.shape == (40, 6)
+    assert run.fake.labels.tolist() == [0, 1] * 10
+    assert run.fake.rows[0]["neighbors"][0]["text"] == "a fine day 0"
+    assert set(run.figures) == {("curves", ".png"), ("curves", ".svg")}
+
+
+def test_embeddings_and_figures_may_be_missing(make_run):
+    root = make_run()
+    for file in (*root.glob("embeddings/*"), *root.glob("figures/*")):
+        file.unlink()
+    run = read_run(root)
+    assert (run.real, run.fake, dict(run.figures)) == (None, None, {})
+
+
+def test_not_a_run(tmp_path):
+    with pytest.raises(ValueError, match="found no such directory"):
+        read_run(tmp_path / "nowhere")
+    with pytest.raises(ValueError, match=r"found no result\.json; want a run"):
+        read_run(tmp_path)
+    (tmp_path / "recipe.yaml").write_text("seed: 0\n")
+    with pytest.raises(ValueError, match="an unfinished run; resume it first"):
+        read_run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("result.json", b"{", r"result\.json: damaged: no JSON at line 1"),
+        ("result.json", b"[]", r"result\.json: damaged: found a list"),
+        ("result.json", b"\xff\xfe", r"result\.json: damaged: not UTF-8"),
+        ("metrics.jsonl", b'{"step": 0}\n{"ste', r"metrics\.jsonl: damaged: line 2"),
+        ("recipe.yaml", b"a: [", r"recipe\.yaml: damaged: not YAML"),
+        ("recipe.yaml", b"just words", r"recipe\.yaml: damaged: found str"),
+        ("env.json", None, r"env\.json: cannot be read"),
+        ("embeddings/fake.jsonl", b"{}\n", r"fake\.safetensors: damaged: .* 1 lines in fake"),
+        ("embeddings/real.safetensors", b"abc", r"real\.safetensors: damaged: want tensors"),
+    ],
+)
+def test_damaged_files_are_named_on_one_line(make_run, name, content, message):
+    file = make_run() / name
+    if content is None:
+        file.unlink()
+    else:
+        file.write_bytes(content)
+    with pytest.raises(ValueError, match=message) as caught:
+        read_run(file.parents[1] if "/" in name else file.parent)
+    assert "\n" not in str(caught.value)
