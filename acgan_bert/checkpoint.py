@@ -24,12 +24,12 @@ def write_checkpoint(directory: Path, state: dict[str, Tensor], *, step: int) ->
     with directory_write(target) as temporary:
         save_file({key: value.contiguous() for key, value in state.items()}, temporary / STATE)
     for path in directory.iterdir():
-        if path != target:
+        if path != target and path.name.lstrip(".").startswith("step-"):
             shutil.rmtree(path, ignore_errors=True)
 
 
 def read_latest(directory: Path) -> dict[str, Tensor] | None:
-    """Return the newest whole state; None if there is none. A damaged one is said and passed over."""
+    """Return the newest whole state, or None; a damaged one is said and passed over."""
     for path in sorted(directory.glob("step-*"), reverse=True):
         if problem := damage(path):
             logger.warning("%s: damaged checkpoint (%s); looking for an older one", path, problem)

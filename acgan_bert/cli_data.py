@@ -24,7 +24,7 @@ from acgan_bert.recipe_io import (
     load_recipe,
     shipped,
 )
-from acgan_bert.terminal import say, show_fakes, warnings_shown
+from acgan_bert.terminal import Terminal, say, show_fakes, warnings_shown
 from mtl.errors import InputError
 
 _RUN_HELP = "Directory that acgan-bert train or demo wrote."
@@ -126,13 +126,13 @@ def embed(words: Sequence[str], summary: str) -> None:
 
     from acgan_bert import run
 
-    with warnings_shown():
-        embedded = run.embed(recipe, out=out)
+    with Terminal() as progress, warnings_shown():
+        embedded = run.embed(recipe, out=out, progress=progress)
     for note in embedded.corpus.notes:
         say(f"note: {note}")
-    rows, dimension = embedded.embeddings.vectors.shape
-    origin = "read from the cache" if embedded.embeddings.cached else "computed"
-    say(f"{rows} rows of {dimension} numbers, {origin}: {out or embedded.embeddings.path}")
+    say(str(embedded))
+    if out is not None:
+        say(f"embeddings: {out}")
 
 
 def report(words: Sequence[str], summary: str) -> None:

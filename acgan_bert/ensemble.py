@@ -13,10 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.func import functional_call
-from torch.nn.functional import one_hot
 
 from acgan_bert.gan.adversaries import ADVERSARIES
-from acgan_bert.gan.discriminator import Discriminator
+from acgan_bert.gan.discriminator import Discriminator, one_hot_condition
 from acgan_bert.gan.generator import Generator
 from acgan_bert.gan.layers import MemberStreams
 from acgan_bert.gan.lens import Lens
@@ -57,9 +56,7 @@ class Ensemble:
         ValueError: Members disagree on something that shapes the program.
     """
 
-    def __init__(
-        self, vectors: np.ndarray, members: Sequence[Member], *, num_classes: int
-    ) -> None:
+    def __init__(self, vectors: np.ndarray, members: Sequence[Member], *, num_classes: int) -> None:
         _check_common(members)
         self.members, self.recipe = tuple(members), members[0].recipe
         self.shape = Shape.of([m.recipe for m in members], vectors.shape[1], (num_classes,))
@@ -168,7 +165,8 @@ class Ensemble:
         rows_EB = self.rows.draw(self.streams)
         members_E1 = torch.arange(len(self.members)).unsqueeze(1)
         labels_EB = self.labels_EN[members_E1, rows_EB]
-        labels_EB[:, self.rows.num_labeled :] = -1  # a labelled row drawn twice has one label
+        # The second stream has no labels; a member whose rows are all labelled has no such stream.
+        labels_EB[:, self.rows.num_labeled :].masked_fill_(self.rows.has_unlabeled_E1, -1)
         seen_EBD = self.seen_ND[rows_EB]
         targets_EBC, trust_EB = self._targets(seen_EBD, labels_EB)
         sigma = self.recipe.discriminator.input_noise
@@ -189,18 +187,17 @@ class Ensemble:
 
     def _targets(self, seen_EBD: Tensor, labels_EB: Tensor) -> tuple[Tensor, Tensor]:
         """Return class distributions (E, B, C), and the trust in pseudo-labels (E, B)."""
-        split, (num_classes,) = self.rows.num_labeled, self.shape.classes
-        known_EBC = one_hot(labels_EB[:, :split], num_classes).float()
-        if split == labels_EB.shape[1]:
-            return known_EBC, torch.zeros_like(known_EBC[..., 0])
-        teacher_EBC = self.class_probabilities(seen_EBD[:, split:])
-        aligned_EBC, trust_EB = self.pseudo_labels(teacher_EBC)
-        trust_EB = trust_EB * ramp(self.step_number, self.recipe.semisupervised.warmup_steps)
-        zeros_EB = trust_EB.new_zeros(len(self.members), split)
-        return (
-            torch.cat([known_EBC, aligned_EBC], dim=1),
-            torch.cat([zeros_EB, trust_EB], dim=1),
-        )
+        split = self.rows.num_labeled
+        targets_EBC = one_hot_condition(labels_EB.unsqueeze(-1), self.shape.classes)
+        trust_EB = torch.zeros_like(targets_EBC[..., 0])
+        if self.game.uses_targets and split < labels_EB.shape[1]:
+            teacher_EBC = self.class_probabilities(seen_EBD[:, split:])
+            guessed_EBC, sure_EB = self.pseudo_labels(teacher_EBC)
+            unknown_EB = labels_EB[:, split:] < 0
+            targets_EBC[:, split:] += guessed_EBC * unknown_EB.unsqueeze(-1)
+            trust = ramp(self.step_number, self.recipe.semisupervised.warmup_steps)
+            trust_EB[:, split:] = sure_EB * unknown_EB * trust
+        return targets_EBC, trust_EB
 
     def _noise(self) -> Tensor:
         size = (self.recipe.training.batch_size, self.recipe.generator.noise_width)

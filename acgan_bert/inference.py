@@ -58,7 +58,7 @@ class Embedded:
         """Say how many there are and where they lie."""
         rows, width = self.embeddings.vectors.shape
         how = "read from" if self.embeddings.cached else "written to"
-        return f"{rows} vectors of width {width}, {how} {self.embeddings.path}"
+        return f"{rows} vectors of width {width}, {how} the cache: {self.embeddings.path}"
 
 
 def predict(run: Path, source: str, *, columns: Columns = _INFERRED) -> pd.DataFrame:

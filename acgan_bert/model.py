@@ -17,7 +17,7 @@ from acgan_bert.gan.layers import MemberStreams
 from acgan_bert.gan.lens import Lens
 from acgan_bert.networks import Shape, build_discriminator, build_generator
 from mtl.errors import InputError
-from mtl.files import damage, directory_write, write_json
+from mtl.files import CHECKSUMS, damage, directory_write, write_json
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 FORMAT = 1
@@ -91,7 +91,18 @@ class GANModel:
         return fakes_EMD.transpose(0, 1).reshape(-1, self.dimension)[:count].numpy()
 
     def save_pretrained(self, directory: Path | str) -> None:
-        """Write ``config.json`` and ``model.safetensors`` into a directory, atomically."""
+        """Write ``config.json`` and ``model.safetensors``, atomically, as a directory of their own.
+
+        Raises:
+            InputError: The directory holds something else, which would be lost.
+        """
+        directory = Path(directory)
+        ours = not directory.exists() or (directory / CHECKSUMS).is_file()
+        if not ours and (directory.is_file() or any(directory.iterdir())):
+            raise InputError(
+                f"{directory}: holds something other than a model; "
+                "give a new or empty directory, or one of an older model"
+            )
         tensors = {
             f"{part}.{name}": value.contiguous()
             for part, module in self._modules().items()
@@ -103,7 +114,7 @@ class GANModel:
             "shape": self.shape.to_json(),
             "lens": {"scale": self.lens.scale, "unit_norm": self.lens.unit_norm},
         }
-        with directory_write(Path(directory)) as temporary:
+        with directory_write(directory) as temporary:
             save_file(tensors, temporary / WEIGHTS, metadata={"format": "pt"})
             write_json(temporary / CONFIG, config)
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from acgan_bert.gan.adversaries import ADVERSARIES
 from acgan_bert.gan.discriminator import Discriminator
 from acgan_bert.gan.generator import Generator
-from acgan_bert.gan.adversaries import ADVERSARIES
 from acgan_bert.gan.layers import MemberStreams, MLPSize
 from acgan_bert.gan.step import Weights
 from acgan_bert.recipe import DiscriminatorRecipe, GeneratorRecipe, Recipe
@@ -27,9 +27,7 @@ class Shape:
     projection: bool
 
     @classmethod
-    def of(
-        cls, recipes: Sequence[Recipe], embedding_width: int, classes: Sequence[int]
-    ) -> "Shape":
+    def of(cls, recipes: Sequence[Recipe], embedding_width: int, classes: Sequence[int]) -> "Shape":
         """Collect the sizes of an ensemble, one recipe per member."""
         first = recipes[0]
         adversary = ADVERSARIES[first.objective.name]

@@ -161,11 +161,6 @@ def _set_aside(
     """
     wanted = {"test": data.test_fraction, "dev": data.dev_fraction}
     wanted = {name: share for name, share in wanted.items() if share and held_out[name] is None}
-    if sum(wanted.values()) >= 1:
-        raise InputError(
-            f"data.dev_fraction {data.dev_fraction:g} and data.test_fraction "
-            f"{data.test_fraction:g} leave no training rows; give a sum below 1"
-        )
     rest, left = pool, 1.0
     for name, share in wanted.items():
         rest, held_out[name] = set_aside(rest, fraction=share / left, seed=seed)

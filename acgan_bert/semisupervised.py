@@ -33,11 +33,12 @@ class TwoStreams:
         self.unlabeled = [torch.from_numpy(np.flatnonzero(row == -1)) for row in labels]
         if any(len(rows) == 0 for rows in self.labeled):
             raise ValueError("labels: a member has no labelled row")
-        share = 1.0 if all(len(rows) == 0 for rows in self.unlabeled) else labeled_share
+        self.has_unlabeled_E1 = torch.tensor([[len(rows) > 0] for rows in self.unlabeled])
+        share = labeled_share if bool(self.has_unlabeled_E1.any()) else 1.0
         self.num_labeled = min(batch_size, max(1, round(share * batch_size)))
 
     def draw(self, streams: MemberStreams) -> Tensor:
-        """Return row indices (E, B)."""
+        """Return row indices (E, B); a member without unlabelled rows gets labelled ones only."""
 
         def rows(stream: torch.Generator, e: int) -> Tensor:
             labeled = _choose(self.labeled[e], self.num_labeled, stream)

@@ -74,7 +74,7 @@ def _gan_bert_discriminator(
 
 def _gan_bert_generator(real: Judgment, fake: Judgment, fake_labels_EBT: Tensor) -> Tensor:
     losses = [objectives.gan_bert_generator(logits, fake.source_EB) for logits in fake.classes]
-    matching_E = objectives.feature_matching(real.features_EBW, fake.features_EBW)
+    matching_E = objectives.feature_matching(real.features_EBW, fake.features_EBW, fake.units_E)
     return torch.stack(losses).sum(0) + matching_E
 
 
@@ -99,7 +99,9 @@ def _discriminative_discriminator(
 
 
 def _discriminative_generator(real: Judgment, fake: Judgment, fake_labels_EBT: Tensor) -> Tensor:
-    class_E = over_tasks(objectives.discriminative_generator, fake_labels_EBT, fake.classes, fake.rivals)
+    class_E = over_tasks(
+        objectives.discriminative_generator, fake_labels_EBT, fake.classes, fake.rivals
+    )
     return objectives.hinge_generator(fake.source_EB) + class_E
 
 
@@ -121,7 +123,7 @@ def _absent_discriminator(
 
 
 def _absent_generator(real: Judgment, fake: Judgment, fake_labels_EBT: Tensor) -> Tensor:
-    return torch.zeros_like(fake.source_EB[:, 0])
+    return 0.0 * fake.source_EB.sum(-1)  # zero, yet a loss that can be derived
 
 
 ADVERSARIES: dict[str, Adversary] = {
@@ -133,7 +135,6 @@ ADVERSARIES: dict[str, Adversary] = {
     "reac-gan": Adversary(_rebooted_discriminator, _rebooted_generator, rival=True),
     "moment-matching": Adversary(_absent_discriminator, _absent_generator),
 }
-
 
 
 def _contrast(judged: Judgment, labels_EBT: Tensor) -> Tensor:

@@ -27,6 +27,8 @@ class Judgment(NamedTuple):
     """Second class logits (E, B, C) of each task; empty unless the objective asks for them."""
     proxies: tuple[Tensor, ...]
     """Class directions (E, C, W) of each task, the weights of the second heads."""
+    units_E: Tensor
+    """Each member's own hidden units; the rest of W is padding."""
 
 
 class Discriminator(nn.Module):
@@ -44,6 +46,8 @@ class Discriminator(nn.Module):
         projection: Whether the source score has a projection term for the condition.
         rival: Whether each task has a second class head (TAC-GAN, ADC-GAN, ReACGAN).
     """
+
+    units_E: Tensor
 
     def __init__(
         self,
@@ -64,6 +68,7 @@ class Discriminator(nn.Module):
                 MemberLinear(inputs, [count] * members, streams, bias=bias) for count in classes
             )
 
+        self.register_buffer("units_E", torch.tensor(widths).float(), persistent=False)
         self.trunk = MemberMLP(embedding_width, size, streams)
         self.source = MemberLinear(widths, [1] * members, streams)
         self.heads = heads(widths)
@@ -94,7 +99,7 @@ class Discriminator(nn.Module):
             )
         rivals = () if self.rivals is None else tuple(head(h_EBW) for head in self.rivals)
         proxies = () if self.rivals is None else tuple(r.weight_EIO.mT for r in self.rivals)
-        return Judgment(h_EBW, source_EB, classes, rivals, proxies)
+        return Judgment(h_EBW, source_EB, classes, rivals, proxies, self.units_E)
 
 
 def one_hot_condition(labels_EBT: Tensor, classes: Sequence[int]) -> Tensor:

@@ -35,7 +35,7 @@ class MemberStreams:
     def load_state(self, state: Tensor) -> None:
         """Continue every stream from a state that :meth:`state` returned."""
         for stream, row in zip(self.generators, state, strict=True):
-            stream.set_state(row.contiguous())
+            stream.set_state(row.clone())  # set_state misreads a view
 
 
 class MemberLinear(nn.Module):
@@ -187,16 +187,15 @@ class MemberMLP(nn.Module):
             self.dropouts.append(MemberDropout(size.dropouts, outputs, streams))
             inputs = list(widths)
         self.register_buffer("reached_LE", torch.tensor(reached), persistent=False)
-        self.uniform_depth = len(set(depths)) == 1
+        self.common = [all(row) for row in reached]
 
     def forward(self, x_EBI: Tensor) -> Tensor:
         """Map (E, B, I) to hidden features (E, B, W)."""
         h_EBW = x_EBI
-        for linear, dropout, reached_E in zip(
-            self.linears, self.dropouts, self.reached_LE, strict=True
-        ):
+        levels = zip(self.linears, self.dropouts, self.reached_LE, self.common, strict=True)
+        for linear, dropout, reached_E, common in levels:
             deeper_EBW = dropout(nn.functional.leaky_relu(linear(h_EBW), self.slope))
-            if self.uniform_depth:
+            if common:
                 h_EBW = deeper_EBW
             else:  # a shallower member passes through the layers that it lacks
                 h_EBW = torch.where(reached_E[:, None, None], deeper_EBW, h_EBW)

@@ -15,9 +15,7 @@ from torch.nn.functional import cosine_similarity, log_softmax, normalize, relu,
 LEAST_NORM = 1e-8  # a zero feature stays finite when it is scaled to unit norm
 
 
-def over_tasks(
-    loss: Callable[..., Tensor], labels_EBT: Tensor, *heads: Sequence[Tensor]
-) -> Tensor:
+def over_tasks(loss: Callable[..., Tensor], labels_EBT: Tensor, *heads: Sequence[Tensor]) -> Tensor:
     """Sum ``loss(logits of each head family, labels)`` over the tasks, (E,)."""
     by_task = enumerate(zip(*heads, strict=True))
     return torch.stack([loss(*logits, labels_EBT[..., t]) for t, logits in by_task]).sum(0)
@@ -88,12 +86,17 @@ def gan_bert_generator(fake_EBC: Tensor, fake_source_EB: Tensor) -> Tensor:
     return softplus(-(fake_EBC.logsumexp(-1) + fake_source_EB)).mean(-1)
 
 
-def feature_matching(real_EBW: Tensor, fake_EBW: Tensor) -> Tensor:
+def feature_matching(real_EBW: Tensor, fake_EBW: Tensor, units_E: Tensor) -> Tensor:
     """Mean square of the difference of mean features (Salimans et al. 2016, section 3.1).
 
     The real side is detached: the loss moves the generator only.
+
+    Args:
+        real_EBW: Features of real rows.
+        fake_EBW: Features of fakes.
+        units_E: Each member's own units, over which the mean goes; the rest of W is padding.
     """
-    return (real_EBW.detach().mean(1) - fake_EBW.mean(1)).square().mean(-1)
+    return (real_EBW.detach().mean(1) - fake_EBW.mean(1)).square().sum(-1) / units_E
 
 
 def moment_matching(
@@ -145,9 +148,7 @@ def discriminative_fake(classes_EBC: Tensor, rivals_EBC: Tensor, labels_EB: Tens
     return discriminative_real(rivals_EBC, classes_EBC, labels_EB)
 
 
-def discriminative_generator(
-    classes_EBC: Tensor, rivals_EBC: Tensor, labels_EB: Tensor
-) -> Tensor:
+def discriminative_generator(classes_EBC: Tensor, rivals_EBC: Tensor, labels_EB: Tensor) -> Tensor:
     """ADC-GAN's generator: toward the real column of its class, away from the fake one (eq. 7)."""
     toward_E = discriminative_real(classes_EBC, rivals_EBC, labels_EB)
     return toward_E - discriminative_fake(classes_EBC, rivals_EBC, labels_EB)
@@ -169,7 +170,9 @@ def data_to_data(
     unit_EBW = normalize(features_EBW, dim=-1, eps=LEAST_NORM)
     proxy_ECW = normalize(proxies_ECW, dim=-1, eps=LEAST_NORM)
     labeled_EB, rows_EB = labels_EB >= 0, labels_EB.clamp_min(0)
-    own_EBW = torch.gather(proxy_ECW, 1, rows_EB.unsqueeze(-1).expand(*rows_EB.shape, unit_EBW.shape[-1]))
+    own_EBW = torch.gather(
+        proxy_ECW, 1, rows_EB.unsqueeze(-1).expand(*rows_EB.shape, unit_EBW.shape[-1])
+    )
     pull_EB = -relu(margin - (unit_EBW * own_EBW).sum(-1)) / temperature
     push_EBB = relu(torch.bmm(unit_EBW, unit_EBW.mT) - (1 - margin)) / temperature
     pair_EBB = labels_EB.unsqueeze(1) != labels_EB.unsqueeze(2)

@@ -37,7 +37,8 @@ class MemberAdamW:
         settings = []
         for group in groups:
             largest = max(group.learning_rates)
-            share_E = torch.tensor([rate / largest for rate in group.learning_rates])
+            # Where all rates are 0 nothing moves, whatever the shares.
+            share_E = torch.tensor([rate / (largest or 1.0) for rate in group.learning_rates])
             self.shares += [share_E] * len(group.parameters)
             settings.append(
                 {"params": group.parameters, "lr": largest, "weight_decay": group.weight_decay}

@@ -101,9 +101,13 @@ class Game:
     def trains_generator(self) -> bool:
         """Whether any term of the generator's loss is in the program."""
         w = self.weights
-        return bool(
-            w.adversarial or w.class_generator or w.feature_matching or w.moment_matching
-        )
+        return bool(w.adversarial or w.class_generator or w.feature_matching or w.moment_matching)
+
+    @property
+    def uses_targets(self) -> bool:
+        """Whether any term looks at the guessed classes of unlabelled rows."""
+        w = self.weights
+        return bool(w.pseudo_labels or w.moment_matching or self.adversary.projection)
 
 
 def discriminator_loss(game: Game, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
@@ -118,7 +122,9 @@ def discriminator_loss(game: Game, batch: Batch) -> tuple[Tensor, dict[str, Tens
             fake_EBD = game.lens(game.generator(batch.noise_EBZ, fake_condition_EBK))
         fake = player(fake_EBD, fake_condition_EBK)
         if weights.adversarial:
-            loss_E = game.adversary.discriminator(real, fake, batch.labels_EBT, batch.fake_labels_EBT)
+            loss_E = game.adversary.discriminator(
+                real, fake, batch.labels_EBT, batch.fake_labels_EBT
+            )
             parts["adversarial"] = weights.adversarial * loss_E
         if weights.class_fake:
             loss_E = over_tasks(class_loss, batch.fake_labels_EBT, fake.classes)
@@ -156,7 +162,7 @@ def generator_loss(game: Game, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]
             loss_E = over_tasks(class_loss, batch.fake_labels_EBT, fake.classes)
             parts["class"] = weights.class_generator * loss_E
         if weights.feature_matching:
-            loss_E = objectives.feature_matching(real.features_EBW, fake.features_EBW)
+            loss_E = objectives.feature_matching(real.features_EBW, fake.features_EBW, fake.units_E)
             parts["feature_matching"] = weights.feature_matching * loss_E
     if weights.moment_matching:
         real_weights_EBK = torch.cat(batch.targets, -1)

@@ -21,7 +21,7 @@ from analysis.metrics.diversity import (
     vendi_score,
 )
 
-LEAST_ROWS = 5
+LEAST_ROWS = 15
 RANK_LIMIT, SPREAD_LIMIT, DISTINCT_LIMIT = 0.5, 0.7, 0.25
 DUPLICATE_LIMIT, MISSED_LIMIT = 0.1, 0.3
 
@@ -53,7 +53,7 @@ def collapse_report(
         visit); ``vendi_real``, ``vendi_fake``; ``conditional_accuracy`` and
         ``conditional_floor`` (share of fakes, and of held-out real rows, that a classifier
         trained on real rows puts into their class); ``collapsed`` and ``reason``. NaN marks what
-        too few rows leave unmeasured: fewer than 5 real or fake ones are not judged.
+        too few rows leave unmeasured: below 15 real or fake ones the effective rank is noise.
 
     Raises:
         ValueError: an array is not a finite matrix, or labels do not fit it.
@@ -94,8 +94,8 @@ def _diversity(real: Matrix, fake: Matrix, rng: np.random.Generator) -> dict[str
         "spread_ratio": _ratio(mean_pairwise_distance(fake), spread),
         "distinct_neighbors": distinct_neighbors(fake[:few], real[half:]),
         "distinct_floor": distinct_neighbors(real[:few], real[half:]),
-        "duplicate_rate": duplicate_rate(fake),
-        "duplicate_floor": duplicate_rate(real),
+        "duplicate_rate": duplicate_rate(fake[:equal]),
+        "duplicate_floor": duplicate_rate(real[:equal]),
         "missed_modes": missed_modes(real, fake, rng=rng),
         "vendi_real": vendi_score(real[:equal], width),
         "vendi_fake": vendi_score(fake[:equal], width),
@@ -146,8 +146,10 @@ def _judge(row: dict[str, Any]) -> dict[str, Any]:
         return {"collapsed": False, "reason": f"not judged: fewer than {LEAST_ROWS} rows"}
     reasons = []
     # Comparisons with NaN are false: what was not measured accuses nobody.
-    if row["duplicate_rate"] > row["duplicate_floor"] + DUPLICATE_LIMIT:
-        reasons.append(f"{row['duplicate_rate']:.0%} of the fakes repeat another one")
+    rate = row["duplicate_rate"]
+    noise = 3.0 * float(np.sqrt(rate * (1.0 - rate) / min(row["real"], row["fake"])))
+    if rate > row["duplicate_floor"] + DUPLICATE_LIMIT + noise:
+        reasons.append(f"{rate:.0%} of the fakes repeat another one")
     if row["spread_ratio"] < SPREAD_LIMIT:
         reasons.append(f"distances between fakes are {row['spread_ratio']:.0%} of the real ones")
     if row["rank_ratio"] < RANK_LIMIT:

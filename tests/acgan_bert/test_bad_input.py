@@ -7,9 +7,9 @@ import os
 import numpy as np
 import pandas as pd
 import pytest
-from bad_input_cases import CASES, Place
 
 from acgan_bert import cli
+from tests.acgan_bert.bad_input_cases import CASES, Place
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ from mtl.text.data import Columns
 
 
 @pytest.fixture
-def copied_run(finished_run, tmp_path):
+def copied_run(small_run, tmp_path):
     """A copy of the run to damage."""
-    return shutil.copytree(finished_run, tmp_path / "copy")
+    return shutil.copytree(small_run, tmp_path / "copy")
 
 
 def write(path, text):
@@ -26,9 +26,9 @@ def write(path, text):
     return str(path)
 
 
-def test_predictions_are_probabilities_of_the_named_class(finished_run, tmp_path):
+def test_predictions_are_probabilities_of_the_named_class(small_run, tmp_path):
     source = write(tmp_path / "new.csv", "sentence\na good happy film\nbad dull boring\n")
-    table = predict(finished_run, source)
+    table = predict(small_run, source)
     assert list(table) == ["id", "text", "label", "p_negative", "p_positive", "p_fake"]
     assert table["text"].tolist() == ["a good happy film", "bad dull boring"]
     shares = table[["p_negative", "p_positive"]]
@@ -37,34 +37,34 @@ def test_predictions_are_probabilities_of_the_named_class(finished_run, tmp_path
     assert table["p_fake"].between(0, 1).all()
 
 
-def test_predictions_are_those_that_were_scored(finished_run, sentences_csv):
-    result = json.loads((finished_run / "result.json").read_text())
-    ids = json.loads((finished_run / "split.json").read_text())["test"]
-    table = predict(finished_run, str(sentences_csv)).set_index("id").loc[ids]
+def test_predictions_are_those_that_were_scored(small_run, sentences_csv):
+    result = json.loads((small_run / "result.json").read_text())
+    ids = json.loads((small_run / "split.json").read_text())["test"]
+    table = predict(small_run, str(sentences_csv)).set_index("id").loc[ids]
     truth = pd.read_csv(sentences_csv)["label"]
     hits = [row["label"] == truth[int(row_id) - 1] for row_id, row in table.iterrows()]
     assert np.mean(hits) == pytest.approx(result["test"]["accuracy"])
 
 
-def test_empty_long_emoji_and_right_to_left_texts_are_predicted(finished_run, tmp_path):
+def test_empty_long_emoji_and_right_to_left_texts_are_predicted(small_run, tmp_path):
     texts = ["", "   ", "word " * 10_000, "🎬🎬 😀", "הסרט היה טוב", "a\u2028b\x00c"]
     lines = [json.dumps({"text": text}) for text in texts]
-    table = predict(finished_run, write(tmp_path / "new.jsonl", "\n".join(lines)))
+    table = predict(small_run, write(tmp_path / "new.jsonl", "\n".join(lines)))
     assert table["text"].tolist() == texts
     assert np.isfinite(table[["p_negative", "p_positive", "p_fake"]]).all(axis=None)
 
 
-def test_columns_are_the_given_ones_else_inferred(finished_run, tmp_path):
+def test_columns_are_the_given_ones_else_inferred(small_run, tmp_path):
     both = "review,body\nbad boring dull,a good happy film\n"
     source = write(tmp_path / "new.csv", both)
-    table = predict(finished_run, source, columns=Columns(text="body"))
+    table = predict(small_run, source, columns=Columns(text="body"))
     assert table["text"].tolist() == ["a good happy film"]
     with pytest.raises(InputError, match="no column 'bdoy'"):
-        predict(finished_run, source, columns=Columns(text="bdoy"))
+        predict(small_run, source, columns=Columns(text="bdoy"))
 
 
-def test_trained_column_names_are_looked_for_first(small_recipe, finished_run, tmp_path):
-    copy = shutil.copytree(finished_run, tmp_path / "copy")
+def test_trained_column_names_are_looked_for_first(small_run, tmp_path):
+    copy = shutil.copytree(small_run, tmp_path / "copy")
     text = (copy / "recipe.yaml").read_text().replace("text: ''", "text: body", 1)
     (copy / "recipe.yaml").write_text(text)
     named = write(tmp_path / "a.csv", "text,body\nbad boring dull film,a good film\n")
@@ -75,16 +75,16 @@ def test_trained_column_names_are_looked_for_first(small_recipe, finished_run, t
 
 def test_another_encoder_is_noticed(copied_run, small_recipe, tmp_path):
     write_toy(tmp_path / "other", seed=1)
-    recipe = (copied_run / "recipe.yaml").read_text()
+    text = (copied_run / "recipe.yaml").read_text()
     (copied_run / "recipe.yaml").write_text(
-        recipe.replace(small_recipe.encoder.name, str(tmp_path / "other"))
+        text.replace(small_recipe.encoder.name, str(tmp_path / "other"))
     )
     source = write(tmp_path / "new.csv", "text\na good film\n")
     with pytest.raises(InputError, match=r"trained on the encoder with fingerprint"):
         predict(copied_run, source)
 
 
-def test_an_unfinished_run_predicts_nothing(copied_run, tmp_path):
+def test_an_unsmall_run_predicts_nothing(copied_run, tmp_path):
     (copied_run / "result.json").unlink()
     with pytest.raises(InputError, match=r"not finished.*resume"):
         predict(copied_run, write(tmp_path / "new.csv", "text\na good film\n"))
@@ -97,9 +97,9 @@ def test_a_damaged_model_is_noticed(copied_run, tmp_path, name):
         predict(copied_run, write(tmp_path / "new.csv", "text\na good film\n"))
 
 
-def test_samples_are_the_models_and_say_what_they_are_near(finished_run):
-    fakes = sample(finished_run, "positive", 5, seed=3)
-    model = GANModel.from_pretrained(finished_run / "model")
+def test_samples_are_the_models_and_say_what_they_are_near(small_run):
+    fakes = sample(small_run, "positive", 5, seed=3)
+    model = GANModel.from_pretrained(small_run / "model")
     assert np.array_equal(fakes.vectors, model.sample(np.ones(5, dtype=np.int64), seed=3))
     assert fakes.vectors.shape == (5, 16)
     for row in fakes.rows:
@@ -108,34 +108,34 @@ def test_samples_are_the_models_and_say_what_they_are_near(finished_run):
         distances = [near["distance"] for near in row["neighbors"]]
         assert distances == sorted(distances)
         assert all(near["text"] for near in row["neighbors"])
-    other = sample(finished_run, "positive", 5, seed=4)
+    other = sample(small_run, "positive", 5, seed=4)
     assert not np.array_equal(fakes.vectors, other.vectors)
 
 
-def test_a_fake_that_repeats_a_training_row_is_flagged(finished_run, small_recipe, monkeypatch):
-    ids = json.loads((finished_run / "split.json").read_text())["unlabeled"]
+def test_a_fake_that_repeats_a_training_row_is_flagged(small_run, small_recipe, monkeypatch):
+    ids = json.loads((small_run / "split.json").read_text())["unlabeled"]
     everything = embed(small_recipe)
     row = everything.corpus.ids.index(ids[0])
     copied = np.array(everything.embeddings.vectors[[row]])
     monkeypatch.setattr(GANModel, "sample", lambda *_, **__: copied)
-    assert sample(finished_run, "negative", 1).rows[0]["memorized"] is True
+    assert sample(small_run, "negative", 1).rows[0]["memorized"] is True
 
 
-def test_samples_of_an_unknown_class_name_the_nearest(finished_run):
+def test_samples_of_an_unknown_class_name_the_nearest(small_run):
     with pytest.raises(InputError, match=r"'postive' is unknown; did you mean 'positive'\?"):
-        sample(finished_run, "postive", 3)
+        sample(small_run, "postive", 3)
     with pytest.raises(InputError, match="the classes are: negative, positive"):
-        sample(finished_run, "zzz", 3)
+        sample(small_run, "zzz", 3)
     with pytest.raises(InputError, match="count is 0"):
-        sample(finished_run, "positive", 0)
+        sample(small_run, "positive", 0)
 
 
-def test_samples_come_without_the_training_data(finished_run, monkeypatch, caplog):
+def test_samples_come_without_the_training_data(small_run, monkeypatch, caplog):
     def gone(_):
         raise InputError("sentences.csv: no such file")
 
     monkeypatch.setattr(module, "read_parts", gone)
-    fakes = sample(finished_run, "positive", 2)
+    fakes = sample(small_run, "positive", 2)
     assert [row["memorized"] for row in fakes.rows] == [None, None]
     assert "is not known: sentences.csv: no such file" in caplog.text
 
@@ -154,7 +154,7 @@ def test_embeddings_are_written_with_their_ids(small_recipe, tmp_path):
     assert json.loads((tmp_path / "e.ids.json").read_text()) == [str(n) for n in range(1, 241)]
     again = embed(small_recipe, out=tmp_path / "e.safetensors")
     assert again.embeddings.cached
-    assert str(again).startswith("240 vectors of width 16, read from")
+    assert str(again).startswith("240 vectors of width 16, read from the cache: ")
     with safe_open(tmp_path / "e.safetensors", "np") as file:
         assert np.array_equal(file.get_tensor("vectors"), vectors)
         assert json.loads(file.metadata()["ids"]) == list(embedded.corpus.ids)
@@ -164,8 +164,8 @@ def test_embeddings_are_written_with_their_ids(small_recipe, tmp_path):
 
 def test_text_without_labels_is_embedded(small_recipe, tmp_path):
     source = write(tmp_path / "new.csv", "text\na good film\n\nbad\n")
-    recipe = apply(small_recipe, {"data.train": source})
-    assert len(embed(recipe).embeddings.vectors) == 2
+    changed = apply(small_recipe, {"data.train": source})
+    assert len(embed(changed).embeddings.vectors) == 2
 
 
 @pytest.mark.parametrize("name", ["e.csv", "e", "."])

@@ -128,11 +128,6 @@ def test_the_hash_is_of_the_file_and_of_the_rows_where_there_is_none(table):
     assert len({entry["sha256"] for entry in first.hashes.values()}) == 3
 
 
-def test_fractions_that_leave_nothing_are_a_mistake(table):
-    with pytest.raises(InputError, match="leave no training rows"):
-        read(train=table("a.csv", rows(20)), dev_fraction=0.5, test_fraction=0.5)
-
-
 def test_an_unknown_label_in_the_test_part_is_a_mistake(table):
     test = table("b.csv", [("x", "a"), ("y", "c")])
     with pytest.raises(InputError, match=r"b\.csv.*'c'"):

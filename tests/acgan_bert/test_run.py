@@ -1,6 +1,5 @@
 import json
 import math
-import shutil
 
 import numpy as np
 import pytest
@@ -10,7 +9,7 @@ import acgan_bert.encoding
 from acgan_bert import run
 from acgan_bert.model import GANModel
 from acgan_bert.recipe_io import apply, load_recipe
-from acgan_bert.rundir import MetricsLog, claimed, read_metrics
+from acgan_bert.rundir import claimed, read_metrics
 from mtl.errors import InputError
 from mtl.files import damage
 
@@ -23,12 +22,12 @@ MEASURES = {
 }
 
 
+def with_figures(recipe):
+    return apply(recipe, {"report.figures": True})
+
+
 def read(path):
     return json.loads(path.read_text("utf-8"))
-
-
-def weights(directory):
-    return (directory / "model" / "model.safetensors").read_bytes()
 
 
 class Recorder:
@@ -47,8 +46,8 @@ class Recorder:
         self.done[name] = done
 
 
-def test_a_run_directory_holds_what_is_promised(finished_run):
-    files = {str(path.relative_to(finished_run)) for path in finished_run.rglob("*")}
+def test_a_run_directory_holds_what_is_promised(small_run):
+    files = {str(path.relative_to(small_run)) for path in small_run.rglob("*")}
     assert {
         *("recipe.yaml", "env.json", "metrics.jsonl", "result.json", "split.json", "log.txt"),
         *("model/model.safetensors", "model/config.json", "checkpoint", "report.html"),
@@ -62,8 +61,8 @@ def test_a_run_directory_holds_what_is_promised(finished_run):
     assert not [name for name in files if name.endswith((".pkl", ".pt", ".bin"))]
 
 
-def test_the_result_has_the_promised_keys_and_finite_numbers(finished_run):
-    result = read(finished_run / "result.json")
+def test_the_result_has_the_promised_keys_and_finite_numbers(small_run):
+    result = read(small_run / "result.json")
     assert set(result) == {
         *("name", "task", "test", "dev", "baselines", "generator", "labels", "seconds", "notes"),
     }
@@ -83,27 +82,27 @@ def test_the_result_has_the_promised_keys_and_finite_numbers(finished_run):
     assert any("inferred" in note for note in result["notes"])
 
 
-def test_the_model_learned_and_scores_what_the_result_says(finished_run):
-    result = read(finished_run / "result.json")
+def test_the_model_learned_and_scores_what_the_result_says(small_run):
+    result = read(small_run / "result.json")
     assert result["test"]["accuracy_low"] > 0.5
     assert result["test"]["accuracy_low"] < result["test"]["accuracy"]
-    real = load_file(finished_run / "embeddings" / "real.safetensors")
-    model = GANModel.from_pretrained(finished_run / "model")
+    real = load_file(small_run / "embeddings" / "real.safetensors")
+    model = GANModel.from_pretrained(small_run / "model")
     hits = model.predict_proba(real["vectors"]).argmax(1) == real["labels"]
     assert len(hits) == 72
     assert hits.mean() == pytest.approx(result["test"]["accuracy"])
 
 
-def test_ids_are_saved_and_disjoint(finished_run):
-    split = read(finished_run / "split.json")
+def test_ids_are_saved_and_disjoint(small_run):
+    split = read(small_run / "split.json")
     assert [len(split[key]) for key in ("labeled", "unlabeled", "dev", "test")] == [24, 96, 48, 72]
     assert len({row_id for ids in split.values() for row_id in ids}) == 240
 
 
-def test_embeddings_have_a_line_a_row(finished_run):
-    folder = finished_run / "embeddings"
+def test_embeddings_have_a_line_a_row(small_run):
+    folder = small_run / "embeddings"
     assert not damage(folder)
-    test_ids = set(read(finished_run / "split.json")["test"])
+    test_ids = set(read(small_run / "split.json")["test"])
     for kind in ("real", "fake"):
         tensors = load_file(folder / f"{kind}.safetensors")
         rows = [json.loads(line) for line in (folder / f"{kind}.jsonl").read_text().splitlines()]
@@ -119,25 +118,25 @@ def test_embeddings_have_a_line_a_row(finished_run):
         assert {near["id"] for row in rows for near in row["neighbors"]} <= test_ids
 
 
-def test_the_recipe_and_the_environment_are_complete(finished_run, small_recipe):
-    recipe = load_recipe(str(finished_run / "recipe.yaml"))
-    assert recipe == apply(small_recipe, {"report.figures": True})
-    environment = read(finished_run / "env.json")
+def test_the_recipe_and_the_environment_are_complete(small_run, small_recipe):
+    stored = load_recipe(str(small_run / "recipe.yaml"))
+    assert stored == with_figures(small_recipe)
+    environment = read(small_run / "env.json")
     assert environment["command"] == ["acgan-bert", "train"]
     assert environment["seed"] == 0
     assert {"python", "torch", "transformers", "numpy"} <= set(environment["versions"])
     assert len(environment["data"]["train"]["sha256"]) == 64
     assert len(environment["encoder"]["fingerprint"]) == 64
-    steps = [record["step"] for record in read_metrics(finished_run / "metrics.jsonl")]
+    steps = [record["step"] for record in read_metrics(small_run / "metrics.jsonl")]
     assert steps == sorted(set(steps))
     assert steps[-1] == 40
 
 
-def test_the_same_recipe_gives_the_same_run(finished_run, small_recipe, tmp_path):
-    again = run.train(apply(small_recipe, {"report.figures": True}), tmp_path / "small")
+def test_the_same_recipe_gives_the_same_run(small_run, small_recipe, tmp_path):
+    again = run.train(with_figures(small_recipe), tmp_path / "small")
     same = ("figures/map.png", "figures/comparison.svg", "embeddings/fake.jsonl", "split.json")
     for name in ("model/model.safetensors", *same):
-        assert (again / name).read_bytes() == (finished_run / name).read_bytes(), name
+        assert (again / name).read_bytes() == (small_run / name).read_bytes(), name
 
 
 def test_stages_come_in_order_and_end(small_recipe, tmp_path):
@@ -151,16 +150,16 @@ def test_stages_come_in_order_and_end(small_recipe, tmp_path):
 
 
 def test_without_held_out_parts_nothing_is_scored(small_recipe, tmp_path):
-    recipe = apply(small_recipe, {"data.dev_fraction": 0, "data.test_fraction": 0})
-    result = read(run.train(recipe, tmp_path / "run") / "result.json")
+    changed = apply(small_recipe, {"data.dev_fraction": 0, "data.test_fraction": 0})
+    result = read(run.train(changed, tmp_path / "run") / "result.json")
     assert result["test"] == result["dev"] == result["baselines"] == {}
     assert result["generator"]["on"] == "train"
     assert any("rows that it was trained on" in note for note in result["notes"])
 
 
 def test_baselines_are_scored_on_dev_where_there_is_no_test(small_recipe, tmp_path):
-    recipe = apply(small_recipe, {"data.test_fraction": 0})
-    result = read(run.train(recipe, tmp_path / "run") / "result.json")
+    changed = apply(small_recipe, {"data.test_fraction": 0})
+    result = read(run.train(changed, tmp_path / "run") / "result.json")
     assert result["test"] == {}
     assert result["baselines"]["logistic_regression"]["on"] == "dev"
     assert result["generator"]["on"] == "dev"
@@ -179,7 +178,7 @@ def test_too_few_held_out_rows_leave_the_generator_unmeasured(small_recipe, tmp_
 def test_a_score_task_of_pairs_runs(small_recipe, tmp_path):
     source = tmp_path / "pairs.csv"
     lines = ["sentence1,sentence2,similarity"]
-    lines += [f"a good film {n},a bad film {n % 7},{n % 6}.{n % 3}" for n in range(90)]
+    lines += [f"a good film {n},a bad film {n % 7},{n % 11 / 2}" for n in range(90)]
     source.write_text("\n".join(lines))
     out = run.train(apply(small_recipe, {"data.train": str(source)}), tmp_path / "run")
     result = read(out / "result.json")
@@ -196,7 +195,7 @@ def test_a_score_task_of_pairs_runs(small_recipe, tmp_path):
         ({"data.train": "nowhere.csv"}, "nowhere.csv: no such file"),
         ({"data.label_fraction": 1.5}, "label_fraction"),
         ({"data.labels_per_class": 1000}, "labels_per_class"),
-        ({"data.dev_fraction": 0.6, "data.test_fraction": 0.6}, "leave no training rows"),
+        ({"data.dev_fraction": 0.6, "data.test_fraction": 0.6}, "leave nothing to train on"),
         ({"encoder.name": "nowhere/encoder"}, "nowhere/encoder"),
         ({"generator.depth": 99}, "generator.depth"),
     ],
@@ -217,11 +216,11 @@ def test_a_mistake_that_shows_later_leaves_no_directory_behind(small_recipe, tmp
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_run_is_never_overwritten(finished_run, small_recipe):
-    before = {path: path.stat().st_mtime_ns for path in finished_run.rglob("*")}
+def test_a_run_is_never_overwritten(small_run, small_recipe):
+    before = {path: path.stat().st_mtime_ns for path in small_run.rglob("*")}
     with pytest.raises(InputError, match="already holds a run"):
-        run.train(small_recipe, finished_run)
-    assert before == {path: path.stat().st_mtime_ns for path in finished_run.rglob("*")}
+        run.train(small_recipe, small_run)
+    assert before == {path: path.stat().st_mtime_ns for path in small_run.rglob("*")}
 
 
 def test_a_directory_that_another_process_writes_is_refused(small_recipe, tmp_path):
@@ -229,78 +228,3 @@ def test_a_directory_that_another_process_writes_is_refused(small_recipe, tmp_pa
         with pytest.raises(InputError, match="being written by process"):
             run.train(small_recipe, tmp_path)
         assert [path.name for path in tmp_path.iterdir()] == [".lock"]
-
-
-def interrupt_at(monkeypatch, step):
-    """End training by Ctrl-C once this step has been recorded."""
-    write = MetricsLog.__call__
-
-    def stop(self, record):
-        write(self, record)
-        if record["step"] >= step:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(MetricsLog, "__call__", stop)
-
-
-@pytest.mark.parametrize("step", [10, 30])
-def test_a_resumed_run_equals_the_uninterrupted_one(
-    finished_run, small_recipe, tmp_path, monkeypatch, step
-):
-    """Stopped before the first checkpoint, and between two."""
-    out = tmp_path / "small"
-    with monkeypatch.context() as patch:
-        interrupt_at(patch, step)
-        with pytest.raises(KeyboardInterrupt):
-            run.train(small_recipe, out)
-    assert (out / "checkpoint").exists() == (step > 20)
-    assert not (out / "result.json").exists()
-    with pytest.raises(InputError, match="already holds a run"):
-        run.train(small_recipe, out)
-    assert run.resume(out) == out
-    assert weights(out) == weights(finished_run)
-    kept, whole = (read_metrics(path / "metrics.jsonl") for path in (out, finished_run))
-    without_time = [
-        [{key: value for key, value in record.items() if key != "seconds"} for record in records]
-        for records in (kept, whole)
-    ]
-    assert without_time[0] == without_time[1]
-    results = [read(path / "result.json") for path in (out, finished_run)]
-    for key in ("test", "dev", "baselines", "generator"):
-        assert results[0][key] == results[1][key]
-
-
-def test_resuming_a_finished_run_changes_nothing(finished_run, caplog):
-    before = {path: path.stat().st_mtime_ns for path in finished_run.rglob("*")}
-    assert run.resume(finished_run) == finished_run
-    assert "nothing to do" in caplog.text
-    assert before == {path: path.stat().st_mtime_ns for path in finished_run.rglob("*")}
-
-
-def test_resuming_draws_a_report_that_is_missing(finished_run, tmp_path):
-    out = tmp_path / "small"
-    shutil.copytree(finished_run, out)
-    (out / "report.html").unlink()
-    shutil.rmtree(out / "figures")
-    run.resume(out)
-    assert (out / "report.html").exists()
-    figure = "figures/map.png"
-    assert (out / figure).read_bytes() == (finished_run / figure).read_bytes()
-
-
-def test_resuming_notices_changed_data(small_recipe, sentences_csv, tmp_path, monkeypatch):
-    source, out = tmp_path / "mine.csv", tmp_path / "run"
-    shutil.copy(sentences_csv, source)
-    recipe = apply(small_recipe, {"data.train": str(source)})
-    with monkeypatch.context() as patch:
-        interrupt_at(patch, 10)
-        with pytest.raises(KeyboardInterrupt):
-            run.train(recipe, out)
-    source.write_text(source.read_text() + "one more good film,positive\n")
-    with pytest.raises(InputError, match=r"mine.csv: changed since"):
-        run.resume(out)
-
-
-def test_resuming_what_is_no_run_is_a_mistake(tmp_path):
-    with pytest.raises(InputError, match="not a run"):
-        run.resume(tmp_path)

@@ -176,7 +176,7 @@ def test_bad_runs_write_nothing(tmp_path, make_run):
 
 def test_collapse_in_words():
     healthy = {"class": "a", "collapsed": False, "reason": "", "conditional_accuracy": 0.9}
-    few = {"class": "b", "collapsed": False, "reason": "not judged: fewer than 5 rows"}
+    few = {"class": "b", "collapsed": False, "reason": "not judged: fewer than 15 rows"}
     lost = {
         "class": "c",
         "collapsed": False,

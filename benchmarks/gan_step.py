@@ -1,0 +1,155 @@
+"""GAN training speed against a plain two-optimizer loop over the same cached embeddings.
+
+Run from the repository root: ``python -m benchmarks.gan_step --out gan_step.json``. The plain loop
+is what the field's code does: a ``DataLoader`` of tensors, two ``nn.Sequential`` players, two
+``AdamW`` with their defaults, one loss after the other. Both play the published objective (K + 1
+softmax with feature matching) at the same sizes. Runs are interleaved; the ratio of medians counts.
+"""
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, log_softmax
+from torch.utils.data import DataLoader, TensorDataset
+
+from acgan_bert.ensemble import Ensemble, Member
+from acgan_bert.recipe import Recipe
+from acgan_bert.recipe_io import load_recipe
+
+ROWS, WIDTH, CLASSES = 8544, 384, 5
+
+
+class Players(nn.Module):
+    """Generator and discriminator of the published setting, one hidden layer each."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__()
+        hidden, noise = recipe.generator.width, recipe.generator.noise_width
+        self.generator = nn.Sequential(
+            nn.Linear(noise + CLASSES, hidden), nn.LeakyReLU(0.2), nn.Dropout(0.2),
+            nn.Linear(hidden, WIDTH),
+        )  # fmt: skip
+        self.trunk = nn.Sequential(nn.Linear(WIDTH, hidden), nn.LeakyReLU(0.2), nn.Dropout(0.2))
+        self.head = nn.Linear(hidden, CLASSES + 1)
+
+
+def plain_loop(data: TensorDataset, recipe: Recipe, steps: int) -> None:
+    """Train one GAN for some steps as the published ports do."""
+    players, batch = Players(recipe), recipe.training.batch_size
+    discriminator = [*players.trunk.parameters(), *players.head.parameters()]
+    d_optimizer = torch.optim.AdamW(discriminator, lr=5e-5)
+    g_optimizer = torch.optim.AdamW(players.generator.parameters(), lr=5e-5)
+    done = 0
+    while done < steps:
+        for real, labels in DataLoader(data, batch_size=batch, shuffle=True, drop_last=True):
+            noise = torch.rand(batch, recipe.generator.noise_width)
+            condition = nn.functional.one_hot(torch.randint(CLASSES, (batch,)), CLASSES).float()
+            fake = players.generator(torch.cat([noise, condition], 1))
+            real_features, fake_features = players.trunk(real), players.trunk(fake.detach())
+            d_loss = _discriminator_loss(
+                players.head(real_features), players.head(fake_features), labels
+            )
+            d_optimizer.zero_grad()
+            d_loss.backward()
+            d_optimizer.step()
+            features = players.trunk(fake)
+            fake_log = log_softmax(players.head(features), -1)[:, -1]
+            g_loss = -torch.log(1 - fake_log.exp() + 1e-8).mean()
+            with torch.no_grad():
+                target = players.trunk(real).mean(0)
+            g_loss = g_loss + (target - features.mean(0)).square().mean()
+            g_optimizer.zero_grad()
+            g_loss.backward()
+            g_optimizer.step()
+            d_loss.item(), g_loss.item()
+            done += 1
+            if done == steps:
+                return
+
+
+def _discriminator_loss(real: Tensor, fake: Tensor, labels: Tensor) -> Tensor:
+    known = labels >= 0
+    supervised = cross_entropy(real[known, :-1], labels[known]) if known.any() else 0.0
+    real_loss = -torch.log(1 - real.softmax(-1)[:, -1] + 1e-8).mean()
+    fake_loss = -torch.log(fake.softmax(-1)[:, -1] + 1e-8).mean()
+    return supervised + real_loss + fake_loss
+
+
+def prepared(
+    vectors: np.ndarray, labels: np.ndarray, recipe: Recipe, members: int
+) -> Callable[[int], None]:
+    """Build an ensemble once; what is timed is its steps."""
+    each = [Member(recipe, labels, seed) for seed in range(members)]
+    ensemble = Ensemble(vectors, each, num_classes=CLASSES)
+
+    def train(steps: int) -> None:
+        for _ in range(steps):
+            ensemble.step()
+
+    return train
+
+
+def median_seconds(contestants: dict[str, Callable[[], None]], repeats: int) -> dict[str, float]:
+    """Time the contestants in turn, so that whatever else runs falls on all of them."""
+    times: dict[str, list[float]] = {name: [] for name in contestants}
+    for _ in range(repeats):
+        for name, run in contestants.items():
+            started = time.perf_counter()
+            run()
+            times[name].append(time.perf_counter() - started)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def main() -> None:
+    """Measure, print the ratios, write the record."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--members", type=int, default=32)
+    parser.add_argument("--repeats", type=int, default=5)
+    options = parser.parse_args()
+    rng = np.random.default_rng(0)
+    vectors = rng.standard_normal((ROWS, WIDTH)).astype(np.float32)
+    labels = np.where(rng.random(ROWS) < 0.05, rng.integers(0, CLASSES, ROWS), -1)
+    data = TensorDataset(torch.from_numpy(vectors), torch.from_numpy(labels))
+    records = []
+    for batch in (8, 64):
+        recipe = load_recipe("gan-bert")
+        recipe = replace(recipe, training=replace(recipe.training, batch_size=batch))
+        steps, members = options.steps, options.members
+        one, many = (prepared(vectors, labels, recipe, count) for count in (1, members))
+        seconds = median_seconds(
+            {
+                "plain": lambda r=recipe: plain_loop(data, r, steps),
+                "ours": lambda train=one: train(steps),
+                "plain, one after another": lambda r=recipe: [
+                    plain_loop(data, r, steps // 10) for _ in range(members)
+                ],
+                "ours, as one program": lambda train=many: train(steps // 10),
+            },
+            options.repeats,
+        )
+        record = {
+            "batch_size": batch,
+            "one GAN": seconds["plain"] / seconds["ours"],
+            f"{members} members": seconds["plain, one after another"]
+            / seconds["ours, as one program"],
+            "seconds": seconds,
+        }
+        records.append(record)
+        print({k: round(v, 2) for k, v in record.items() if k != "seconds"}, flush=True)
+    if options.out:
+        settings = {"threads": torch.get_num_threads(), "torch": torch.__version__}
+        options.out.write_text(json.dumps({"settings": settings, "ratios": records}, indent=2))
+
+
+if __name__ == "__main__":
+    main()
