@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.func import functional_call
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from acgan_bert.gan.adversaries import ADVERSARIES
 from acgan_bert.gan.discriminator import Discriminator, one_hot_condition
@@ -94,8 +95,11 @@ class Ensemble:
             ridge_E=self._warm_start(labels),
         )
         self.averages = [
-            {name: p.detach().clone() for name, p in player.named_parameters()}
-            for player in self._players()
+            # without averaging these are the weights themselves
+            {n: p.detach().clone() if ema else p.detach() for n, p in player.named_parameters()}
+            for player, ema in zip(
+                self._players(), (self.recipe.generator.ema, discriminator.ema), strict=True
+            )
         ]
         self.optimizers = self._optimizers()
         self.step_number = 0
@@ -103,7 +107,7 @@ class Ensemble:
     def step(self) -> dict[str, Tensor]:
         """Play one round; returns named losses and gradient norms, each (E,)."""
         batch = self._batch()
-        record = self.game.play(*self.optimizers, batch, self._noise())
+        record = self.game.play(*self.optimizers, batch)
         self._average()
         self.step_number += 1
         return record
@@ -173,16 +177,18 @@ class Ensemble:
         if sigma:
             noise = self.streams.draw(lambda s, e: torch.randn(seen_EBD.shape[1:], generator=s))
             seen_EBD = seen_EBD + sigma * noise
+        fake_labels_EBT = draw_fake_labels(
+            self.fake_shares_EC, self.recipe.training.batch_size, self.streams
+        )
         return Batch(
-            real_EBD=self.real_ND[rows_EB],
+            real_EBD=self.real_ND[rows_EB] if self.game.weights.moment_matching else seen_EBD,
             seen_EBD=seen_EBD,
             labels_EBT=labels_EB.unsqueeze(-1),
             targets=(targets_EBC,),
             trust_EBT=trust_EB.unsqueeze(-1),
             noise_EBZ=self._noise(),
-            fake_labels_EBT=draw_fake_labels(
-                self.fake_shares_EC, self.recipe.training.batch_size, self.streams
-            ),
+            fake_labels_EBT=fake_labels_EBT,
+            fake_condition_EBK=one_hot_condition(fake_labels_EBT, self.shape.classes),
         )
 
     def _targets(self, seen_EBD: Tensor, labels_EB: Tensor) -> tuple[Tensor, Tensor]:
@@ -208,9 +214,10 @@ class Ensemble:
         """Move the averages; early steps weigh more, so that the start is soon forgotten."""
         decays = (self.recipe.generator.ema, self.recipe.discriminator.ema)
         for player, average, decay in zip(self._players(), self.averages, decays, strict=True):
-            keep = min(decay, (self.step_number + 1) / (self.step_number + 10))
-            for name, parameter in player.named_parameters():
-                average[name].lerp_(parameter.detach(), 1.0 - keep)
+            if decay:
+                keep = min(decay, (self.step_number + 1) / (self.step_number + 10))
+                current = [p.detach() for p in player.parameters()]
+                get_ema_multi_avg_fn(keep)(list(average.values()), current, self.step_number)
 
     def _warm_start(self, labels: Sequence[np.ndarray]) -> Tensor:
         """Set the linear skips to logistic regression; return the penalty of each member, (E,)."""

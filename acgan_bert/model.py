@@ -112,7 +112,11 @@ class GANModel:
             "format": FORMAT,
             "classes": list(self.classes),
             "shape": self.shape.to_json(),
-            "lens": {"scale": self.lens.scale, "unit_norm": self.lens.unit_norm},
+            "lens": {
+                "scale": self.lens.scale,
+                "unit_norm": self.lens.unit_norm,
+                "identity": self.lens.identity,
+            },
         }
         with directory_write(directory) as temporary:
             save_file(tensors, temporary / WEIGHTS, metadata={"format": "pt"})

@@ -15,7 +15,7 @@ from rich.text import Text
 from analysis.words import UNKNOWN
 
 _WIDTH_OF_FILES = 100
-_LONGEST_TEXT = 70
+_LONGEST_TEXT = 200
 _MOST_FAKES = 20
 _STAGES = {
     "read": "reading data and encoder",
@@ -51,8 +51,10 @@ class Terminal:
             self._bars.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
         if self._bars is not None:
+            if error is None:
+                self._finish_stage()
             self._bars.stop()
 
     def stage(self, name: str, total: int | None) -> None:
@@ -81,7 +83,7 @@ def warnings_shown() -> Iterator[None]:
     """Print what our loggers warn of on standard error while the block lasts."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setLevel(logging.WARNING)
-    handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    handler.setFormatter(logging.Formatter("warning: %(message)s"))
     loggers = [logging.getLogger(name) for name in _LOGGERS]
     for logger in loggers:
         logger.addHandler(handler)
@@ -169,19 +171,19 @@ def show_fakes(rows: Sequence[Mapping[str, Any]]) -> None:
     Args:
         rows: As in ``embeddings/fake.jsonl``.
     """
-    table = Table()
-    for name in ("fake", "label", "posterior", "memorized", "nearest real sentence"):
+    table = Table(expand=True)
+    for name in ("fake", "label", "posterior", "memorized"):
         table.add_column(name)
+    table.add_column("nearest real sentence", ratio=1, no_wrap=True, overflow="ellipsis")
     for number, row in enumerate(rows[:_MOST_FAKES]):
         chance = (row.get("posterior") or {}).get(row["label"])
         nearest = (row.get("neighbors") or [{}])[0]
-        text = " ".join(str(nearest.get("text", UNKNOWN)).split())
         cells = (
             str(number),
             str(row["label"]),
             UNKNOWN if chance is None else f"{chance:.3f}",
             "yes" if row.get("memorized") else "no",
-            text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 1]}…",
+            " ".join(str(nearest.get("text", UNKNOWN)).split())[:_LONGEST_TEXT],
         )
         table.add_row(*map(Text, cells))
     _console().print(table)

@@ -30,6 +30,22 @@ class Judgment(NamedTuple):
     units_E: Tensor
     """Each member's own hidden units; the rest of W is padding."""
 
+    def split(self, rows: int) -> tuple["Judgment", "Judgment"]:
+        """Return the judgments of the first rows and of the rest."""
+
+        def part(start: int | None, stop: int | None) -> "Judgment":
+            cut = slice(start, stop)
+            return Judgment(
+                self.features_EBW[:, cut],
+                self.source_EB[:, cut],
+                tuple(logits[:, cut] for logits in self.classes),
+                tuple(logits[:, cut] for logits in self.rivals),
+                self.proxies,
+                self.units_E,
+            )
+
+        return part(None, rows), part(rows, None)
+
 
 class Discriminator(nn.Module):
     """Judge embeddings: an MLP trunk, a source head and class heads.
@@ -104,8 +120,6 @@ class Discriminator(nn.Module):
 
 def one_hot_condition(labels_EBT: Tensor, classes: Sequence[int]) -> Tensor:
     """Turn labels (E, B, T) into the condition (E, B, K); -1 becomes a block of zeros."""
-    blocks = [
-        nn.functional.one_hot(labels_EBT[..., t] + 1, count + 1)[..., 1:]
-        for t, count in enumerate(classes)
-    ]
-    return torch.cat(blocks, dim=-1).float()
+    tables = (torch.eye(count + 1, device=labels_EBT.device)[:, 1:] for count in classes)
+    blocks = [table[labels_EBT[..., t] + 1] for t, table in enumerate(tables)]
+    return blocks[0] if len(blocks) == 1 else torch.cat(blocks, dim=-1)

@@ -26,7 +26,8 @@ class MemberStreams:
 
     def draw(self, sample: Callable[[torch.Generator, int], Tensor]) -> Tensor:
         """Stack ``sample(generator, member)`` of every member, shape (E, ...)."""
-        return torch.stack([sample(stream, e) for e, stream in enumerate(self.generators)])
+        drawn = [sample(stream, e) for e, stream in enumerate(self.generators)]
+        return drawn[0].unsqueeze(0) if len(drawn) == 1 else torch.stack(drawn)
 
     def state(self) -> Tensor:
         """Return the state of every stream, shape (E, bytes), for a checkpoint."""
@@ -125,11 +126,11 @@ class MemberDropout(nn.Module):
             return h_EBW
 
         def mask(stream: torch.Generator, e: int) -> Tensor:
-            keep, scale_BW = 1.0 - self.probabilities[e], torch.ones(h_EBW.shape[1:])
-            if keep < 1.0:
-                drawn_BW = torch.rand(h_EBW.shape[1], self.widths[e], generator=stream)
-                scale_BW[:, : self.widths[e]] = (drawn_BW < keep) / keep
-            return scale_BW
+            keep, (rows, width) = 1.0 - self.probabilities[e], h_EBW.shape[1:]
+            if keep == 1.0 or self.widths[e] == 0:
+                return torch.ones(rows, width)
+            scale_BW = torch.empty(rows, self.widths[e]).bernoulli_(keep, generator=stream) / keep
+            return nn.functional.pad(scale_BW, (0, width - self.widths[e]))
 
         return h_EBW * self.streams.draw(mask).to(h_EBW)
 

@@ -22,6 +22,7 @@ class Lens(nn.Module):
         unit_norm: Whether only the direction is seen.
         view_mean_D: Mean of the real rows' directions.
         view_DD: Symmetric map applied to centered directions.
+        identity: Whether the view is the standardized embedding itself, so that nothing is to do.
     """
 
     center_D: Tensor
@@ -36,9 +37,10 @@ class Lens(nn.Module):
         unit_norm: bool,
         view_mean_D: Tensor,
         view_DD: Tensor,
+        identity: bool = False,
     ) -> None:
         super().__init__()
-        self.scale, self.unit_norm = scale, unit_norm
+        self.scale, self.unit_norm, self.identity = scale, unit_norm, identity
         self.register_buffer("center_D", center_D)
         self.register_buffer("view_mean_D", view_mean_D)
         self.register_buffer("view_DD", view_DD)
@@ -70,6 +72,7 @@ class Lens(nn.Module):
             unit_norm=unit_norm,
             view_mean_D=view_mean_D.float(),
             view_DD=view_DD.float(),
+            identity=not unit_norm and spectrum == 0,
         )
 
     def standardize(self, embeddings: Tensor) -> Tensor:
@@ -82,6 +85,8 @@ class Lens(nn.Module):
 
     def forward(self, standardized: Tensor) -> Tensor:
         """Return the view (..., D) of standardized embeddings (..., D)."""
+        if self.identity:
+            return standardized
         x = self.restore(standardized)
         if self.unit_norm:
             x = nn.functional.normalize(x, dim=-1)

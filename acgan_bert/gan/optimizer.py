@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.linalg import vector_norm
 
 
 class Group(NamedTuple):
@@ -53,7 +54,10 @@ class MemberAdamW:
     def step(self) -> Tensor:
         """Clip each member's gradient, update, and return the norms before clipping, (E,)."""
         gradients = [p.grad for p in self.parameters if p.grad is not None]
-        norm_E = torch.stack([g.flatten(1).square().sum(1) for g in gradients]).sum(0).sqrt()
+        if not gradients:
+            return torch.zeros_like(self.shares[0])
+        norms_PE = torch.stack([vector_norm(g.flatten(1), dim=1) for g in gradients])
+        norm_E = vector_norm(norms_PE, dim=0)
         if self.clip and bool((norm_E > self.clip).any()):
             scale_E = (self.clip / norm_E.clamp_min(1e-12)).clamp_max(1.0)
             for gradient in gradients:

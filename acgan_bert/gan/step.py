@@ -1,8 +1,9 @@
-"""The game: the loss of each player, and one update of each, on one screen.
+"""The game: both players answer the same position, from one forward pass, on one screen.
 
-The discriminator sees detached fakes; in the generator's update its parameters are constants. A
-fake therefore never moves the discriminator by the generator's loss, nor the reverse, and real
-embeddings never receive a gradient at all.
+A batch of real rows and a batch of fakes go through the discriminator once. Its loss is propagated
+to its own parameters only, the generator's loss to the generator's only: a fake never moves the
+discriminator by the generator's loss, nor the reverse, and real embeddings never receive a
+gradient at all. Updates are simultaneous, as in the published GAN-BERT.
 Shapes: E members, B batch, D embedding, Z noise, K condition, T tasks, C classes.
 """
 
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from acgan_bert.gan import objectives
 from acgan_bert.gan.adversaries import Adversary
-from acgan_bert.gan.discriminator import Discriminator, one_hot_condition
+from acgan_bert.gan.discriminator import Discriminator, Judgment
 from acgan_bert.gan.generator import Generator
 from acgan_bert.gan.lens import Lens
 from acgan_bert.gan.objectives import class_loss, over_tasks
@@ -26,7 +27,7 @@ class Batch(NamedTuple):
     """Real rows (labelled stream first, then unlabelled) and what the fakes are made from."""
 
     real_EBD: Tensor
-    """Standardized embeddings."""
+    """Standardized embeddings; never requires a gradient."""
     seen_EBD: Tensor
     """The same rows through the discriminator's lens, computed once for the whole corpus."""
     labels_EBT: Tensor
@@ -37,6 +38,8 @@ class Batch(NamedTuple):
     """Weight of a row's pseudo-label; 0 on labelled rows."""
     noise_EBZ: Tensor
     fake_labels_EBT: Tensor
+    fake_condition_EBK: Tensor
+    """One-hot of the fake labels, tasks side by side."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,6 +56,15 @@ class Weights:
     mode_seeking: float = 0.0
     r1: float = 0.0
     negative_augmentation: float = 0.0
+
+
+class Position(NamedTuple):
+    """What both players answer: fakes, and what the discriminator says of both sides."""
+
+    fake_EBD: Tensor
+    seen_real_EBD: Tensor
+    real: Judgment
+    fake: Judgment
 
 
 @dataclass(slots=True)
@@ -73,35 +85,40 @@ class Game:
         discriminator_optimizer: MemberAdamW,
         generator_optimizer: MemberAdamW,
         batch: Batch,
-        noise_EBZ: Tensor,
     ) -> dict[str, Tensor]:
-        """Update the discriminator, then the generator on fresh noise.
+        """Update both players from the same position.
 
         Returns:
             Named loss parts and gradient norms, each (E,), detached.
         """
-        loss_E, parts = discriminator_loss(self, batch)
+        position = self.position(batch)
+        d_parts = discriminator_loss(self, batch, position)
+        g_parts = generator_loss(self, batch, position)
+        d_loss_E, g_loss_E = (torch.stack(list(p.values())).sum(0) for p in (d_parts, g_parts))
         discriminator_optimizer.zero_grad()
-        loss_E.sum().backward()  # members do not mix: each receives its own gradient
-        record = {"loss_discriminator": loss_E.detach(), **_named("discriminator", parts)}
-        record["norm_discriminator"] = discriminator_optimizer.step()
-        if not self.trains_generator:
-            return record
-        batch = batch._replace(noise_EBZ=noise_EBZ)
-        self.discriminator.requires_grad_(False)
-        loss_E, parts = generator_loss(self, batch)
         generator_optimizer.zero_grad()
-        loss_E.sum().backward()
-        self.discriminator.requires_grad_(True)
-        record |= {"loss_generator": loss_E.detach(), **_named("generator", parts)}
+        # Members do not mix: the gradient of their sum is each member's own gradient.
+        d_loss_E.sum().backward(inputs=discriminator_optimizer.parameters, retain_graph=True)
+        if g_loss_E.requires_grad:
+            g_loss_E.sum().backward(inputs=generator_optimizer.parameters)
+        record = {"loss_discriminator": d_loss_E, "loss_generator": g_loss_E}
+        record |= {f"discriminator_{name}": part for name, part in d_parts.items()}
+        record |= {f"generator_{name}": part for name, part in g_parts.items()}
+        record = {name: value.detach() for name, value in record.items()}
+        record["norm_discriminator"] = discriminator_optimizer.step()
         record["norm_generator"] = generator_optimizer.step()
         return record
 
-    @property
-    def trains_generator(self) -> bool:
-        """Whether any term of the generator's loss is in the program."""
-        w = self.weights
-        return bool(w.adversarial or w.class_generator or w.feature_matching or w.moment_matching)
+    def position(self, batch: Batch) -> Position:
+        """Make fakes and judge them together with the real rows, in one pass."""
+        seen_EBD = batch.seen_EBD.detach().requires_grad_(self.weights.r1 > 0)
+        targets_EBK = torch.cat(batch.targets, dim=-1)
+        fake_EBD = self.generator(batch.noise_EBZ, batch.fake_condition_EBK)
+        both = self.discriminator(
+            torch.cat([seen_EBD, self.lens(fake_EBD)], dim=1),
+            torch.cat([targets_EBK, batch.fake_condition_EBK], dim=1),
+        )
+        return Position(fake_EBD, seen_EBD, *both.split(seen_EBD.shape[1]))
 
     @property
     def uses_targets(self) -> bool:
@@ -110,25 +127,16 @@ class Game:
         return bool(w.pseudo_labels or w.moment_matching or self.adversary.projection)
 
 
-def discriminator_loss(game: Game, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-    """Return the discriminator's loss (E,) and its weighted parts; nothing else gets a gradient."""
-    weights, player = game.weights, game.discriminator
-    fake_condition_EBK = one_hot_condition(batch.fake_labels_EBT, game.classes)
-    seen_EBD = batch.seen_EBD.detach().requires_grad_(weights.r1 > 0)
-    real = player(seen_EBD, torch.cat(batch.targets, -1))
+def discriminator_loss(game: Game, batch: Batch, position: Position) -> dict[str, Tensor]:
+    """Return the weighted parts of the discriminator's loss, each (E,)."""
+    weights, (_, seen_EBD, real, fake) = game.weights, position
     parts = {"class": weights.class_real * over_tasks(class_loss, batch.labels_EBT, real.classes)}
-    if weights.adversarial or weights.class_fake:
-        with torch.no_grad():
-            fake_EBD = game.lens(game.generator(batch.noise_EBZ, fake_condition_EBK))
-        fake = player(fake_EBD, fake_condition_EBK)
-        if weights.adversarial:
-            loss_E = game.adversary.discriminator(
-                real, fake, batch.labels_EBT, batch.fake_labels_EBT
-            )
-            parts["adversarial"] = weights.adversarial * loss_E
-        if weights.class_fake:
-            loss_E = over_tasks(class_loss, batch.fake_labels_EBT, fake.classes)
-            parts["class_fake"] = weights.class_fake * loss_E
+    if weights.adversarial:
+        loss_E = game.adversary.discriminator(real, fake, batch.labels_EBT, batch.fake_labels_EBT)
+        parts["adversarial"] = weights.adversarial * loss_E
+    if weights.class_fake:
+        loss_E = over_tasks(class_loss, batch.fake_labels_EBT, fake.classes)
+        parts["class_fake"] = weights.class_fake * loss_E
     if weights.pseudo_labels:
         trusted = (batch.trust_EBT[..., t] for t in range(len(game.classes)))
         losses = map(objectives.pseudo_label_loss, real.classes, batch.targets, trusted)
@@ -136,46 +144,38 @@ def discriminator_loss(game: Game, batch: Batch) -> tuple[Tensor, dict[str, Tens
     if weights.r1:
         parts["r1"] = weights.r1 * objectives.r1_penalty(real.source_EB, seen_EBD)
     if weights.negative_augmentation:
-        negative = player(objectives.recombined(seen_EBD.detach()))
+        negative = game.discriminator(objectives.recombined(seen_EBD.detach()))
         loss_E = objectives.logistic_generator(-negative.source_EB)
         parts["negative"] = weights.negative_augmentation * loss_E
-    if player.skips is not None:
-        square_E = torch.stack([s.weight_EIO.square().sum((1, 2)) for s in player.skips]).sum(0)
+    skips = game.discriminator.skips
+    if skips is not None:
+        square_E = torch.stack([s.weight_EIO.square().sum((1, 2)) for s in skips]).sum(0)
         parts["ridge"] = 0.5 * game.ridge_E * square_E
-    return torch.stack(list(parts.values())).sum(0), parts
+    return parts
 
 
-def generator_loss(game: Game, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-    """Return the generator's loss (E,) and its weighted parts; the discriminator is constant."""
-    weights, player = game.weights, game.discriminator
-    condition_EBK = one_hot_condition(batch.fake_labels_EBT, game.classes)
-    fake_EBD = game.generator(batch.noise_EBZ, condition_EBK)
-    parts: dict[str, Tensor] = {}
-    if weights.adversarial or weights.class_generator or weights.feature_matching:
-        fake = player(game.lens(fake_EBD), condition_EBK)
-        with torch.no_grad():
-            real = player(batch.seen_EBD)
-        if weights.adversarial:
-            loss_E = game.adversary.generator(real, fake, batch.fake_labels_EBT)
-            parts["adversarial"] = weights.adversarial * loss_E
-        if weights.class_generator:
-            loss_E = over_tasks(class_loss, batch.fake_labels_EBT, fake.classes)
-            parts["class"] = weights.class_generator * loss_E
-        if weights.feature_matching:
-            loss_E = objectives.feature_matching(real.features_EBW, fake.features_EBW, fake.units_E)
-            parts["feature_matching"] = weights.feature_matching * loss_E
+def generator_loss(game: Game, batch: Batch, position: Position) -> dict[str, Tensor]:
+    """Return the weighted parts of the generator's loss, each (E,)."""
+    weights, (fake_EBD, _, real, fake) = game.weights, position
+    parts = {"none": torch.zeros_like(game.ridge_E)}
+    if weights.adversarial:
+        loss_E = game.adversary.generator(real, fake, batch.fake_labels_EBT)
+        parts["adversarial"] = weights.adversarial * loss_E
+    if weights.class_generator:
+        loss_E = over_tasks(class_loss, batch.fake_labels_EBT, fake.classes)
+        parts["class"] = weights.class_generator * loss_E
+    if weights.feature_matching:
+        loss_E = objectives.feature_matching(
+            real.features_EBW, fake.features_EBW, fake.units_E
+        )
+        parts["feature_matching"] = weights.feature_matching * loss_E
     if weights.moment_matching:
-        real_weights_EBK = torch.cat(batch.targets, -1)
         loss_E = objectives.moment_matching(
-            batch.real_EBD, real_weights_EBK, fake_EBD, condition_EBK
+            batch.real_EBD, torch.cat(batch.targets, -1), fake_EBD, batch.fake_condition_EBK
         )
         parts["moment_matching"] = weights.moment_matching * loss_E
     if weights.mode_seeking:
-        other_EBD = game.generator(batch.noise_EBZ.flip(1), condition_EBK)
+        other_EBD = game.generator(batch.noise_EBZ.flip(1), batch.fake_condition_EBK)
         loss_E = objectives.mode_seeking(fake_EBD, other_EBD)
         parts["mode_seeking"] = weights.mode_seeking * loss_E
-    return torch.stack(list(parts.values())).sum(0), parts
-
-
-def _named(player: str, parts: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {f"{player}_{name}": part.detach() for name, part in parts.items()}
+    return parts
