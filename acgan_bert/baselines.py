@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.covariance import ledoit_wolf
 from sklearn.linear_model import LogisticRegression
 from sklearn.semi_supervised import LabelSpreading, SelfTrainingClassifier
+from threadpoolctl import threadpool_limits
 
 from acgan_bert.recipe import Recipe
 from acgan_bert.recipe_io import load_recipe
@@ -50,6 +51,7 @@ def classifier_baselines(
     }
 
 
+@threadpool_limits.wrap(limits=1)  # see warm_start
 def _logistic_regression(rows: TrainingRows, recipe: Recipe) -> Probabilities:
     """Logistic regression on unit-norm embeddings, its penalty chosen by cross-validation."""
     known = rows.labels >= 0
@@ -57,6 +59,7 @@ def _logistic_regression(rows: TrainingRows, recipe: Recipe) -> Probabilities:
     return lambda vectors: linear.predict_proba(_unit(vectors))
 
 
+@threadpool_limits.wrap(limits=1)
 def _self_training(rows: TrainingRows, recipe: Recipe) -> Probabilities:
     """The same classifier, taught its own predictions above 0.75 (scikit-learn's default)."""
     known = rows.labels >= 0
@@ -70,6 +73,7 @@ def _self_training(rows: TrainingRows, recipe: Recipe) -> Probabilities:
     return _probabilities(model.fit(unit, rows.labels), rows)
 
 
+@threadpool_limits.wrap(limits=1)
 def _label_spreading(rows: TrainingRows, recipe: Recipe) -> Probabilities:
     """Label spreading on the 10-neighbor graph; every labelled row, and unlabelled ones to fill."""
     known = np.flatnonzero(rows.labels >= 0)

@@ -31,7 +31,10 @@ from acgan_bert.semisupervised import (
     draw_fake_labels,
     ramp,
 )
-from acgan_bert.warm_start import fit_logistic
+from acgan_bert.warm_start import LinearClassifier, fit_class_gaussian, fit_logistic
+
+GAUSSIAN_ROWS = 20_000
+"""Rows that the generator's starting Gaussian is fitted to; more hardly move a covariance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,14 @@ class Ensemble:
         self._average()
         self.step_number += 1
         return record
+
+    def gradient_norms(self) -> dict[str, Tensor]:
+        """Return the norms of the last step's gradients by player, each (E,)."""
+        discriminator, generator = self.optimizers
+        return {
+            "norm_discriminator": discriminator.gradient_norm(),
+            "norm_generator": generator.gradient_norm(),
+        }
 
     def state(self) -> dict[str, Tensor]:
         """Return a copy of everything that the next steps depend on, for a checkpoint."""
@@ -220,22 +231,58 @@ class Ensemble:
                 get_ema_multi_avg_fn(keep)(list(average.values()), current, self.step_number)
 
     def _warm_start(self, labels: Sequence[np.ndarray]) -> Tensor:
-        """Set the linear skips to logistic regression; return the penalty of each member, (E,)."""
-        skips, width = self.discriminator.skips, self.seen_ND.shape[1]
-        if skips is None or not self.recipe.discriminator.warm_start:
-            return torch.zeros(len(labels))
+        """Start the linear skips at the simple models; return the ridge of each member, (E,)."""
+        ridge_E = torch.zeros(len(labels))
+        starts_discriminator = (
+            self.recipe.discriminator.warm_start and self.discriminator.skips is not None
+        )
+        starts_generator = self.recipe.generator.warm_start and self.generator.skip is not None
+        if not (starts_discriminator or starts_generator):
+            return ridge_E
+        if not (self.recipe.discriminator.warm_start or self.recipe.generator.warm_start):
+            return ridge_E
+        width = self.seen_ND.shape[1]
         rows_ND = self.seen_ND.numpy().astype(np.float64) / np.sqrt(width)  # mean square norm 1
-        ridge = []
-        head = self.discriminator.heads[0]
+        starts: dict[tuple[bytes, int], tuple[LinearClassifier, np.ndarray]] = {}
         for e, row in enumerate(labels):
-            known = np.flatnonzero(row >= 0)
-            linear = fit_logistic(rows_ND[known], row[known], seed=self.members[e].recipe.seed)
-            with torch.no_grad():
-                skips[0].weight_EIO[e] = torch.from_numpy(linear.weights / np.sqrt(width))
-                head.weight_EIO[e].zero_()  # the trunk starts silent and adds what it learns
-                head.bias_E1O[e, 0] = torch.from_numpy(linear.bias)
-            ridge.append(width / (linear.strength * len(known)))
-        return torch.tensor(ridge, dtype=torch.float32)
+            known, seed = np.flatnonzero(row >= 0), self.members[e].recipe.seed
+            key = (row.tobytes(), seed)  # members of one run share their labels
+            if key not in starts:
+                linear = fit_logistic(rows_ND[known], row[known], seed=seed)
+                starts[key] = linear, self._gaussian(row, linear.predict_proba(rows_ND))
+            linear, gaussian = starts[key]
+            if self.recipe.discriminator.warm_start and self.discriminator.skips is not None:
+                self._start_discriminator(e, linear)
+                ridge_E[e] = width / (linear.strength * len(known))
+            if self.recipe.generator.warm_start and self.generator.skip is not None:
+                self._start_generator(e, gaussian)
+        return ridge_E
+
+    @torch.no_grad()
+    def _start_discriminator(self, e: int, linear: LinearClassifier) -> None:
+        """Begin member e's class head at logistic regression; the trunk adds what it learns."""
+        skip, head = self.discriminator.skips[0].weight_EIO, self.discriminator.heads[0]
+        skip[e] = torch.from_numpy(linear.weights / np.sqrt(skip.shape[1]))
+        head.weight_EIO[e].zero_()
+        head.bias_E1O[e, 0] = torch.from_numpy(linear.bias)
+
+    @torch.no_grad()
+    def _start_generator(self, e: int, gaussian: np.ndarray) -> None:
+        """Begin member e's generator at a class-conditional Gaussian; its MLP starts silent."""
+        self.generator.skip.weight_EIO[e] = torch.from_numpy(gaussian)
+        self.generator.output.weight_EIO[e].zero_()
+        self.generator.output.bias_E1O[e].zero_()
+
+    def _gaussian(self, labels: np.ndarray, guesses: np.ndarray) -> np.ndarray:
+        """Return the linear map (Z + C, D) of the class Gaussian of all rows that are used."""
+        known = labels >= 0
+        guesses[known] = np.eye(guesses.shape[1])[labels[known]]
+        used = np.flatnonzero(labels >= -1)[:GAUSSIAN_ROWS]
+        return fit_class_gaussian(
+            self.real_ND.numpy()[used].astype(np.float64),
+            guesses[used],
+            noise_width=self.shape.noise_width,
+        )
 
     def _optimizers(self) -> tuple[MemberAdamW, MemberAdamW]:
         """Return the optimizers of discriminator and generator; the skip has rates of its own."""

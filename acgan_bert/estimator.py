@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags, check_random_state, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
@@ -246,7 +247,7 @@ def encode_labels(y: Any, *, count: int) -> tuple[np.ndarray, np.ndarray]:  # no
 
 
 def _is_unlabeled(value: Any) -> bool:  # noqa: ANN401
-    return value is None or value == "" or value in (-1, "-1") or value != value
+    return bool(pd.isna(value)) or value == "" or value in (-1, "-1")
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401

@@ -22,7 +22,8 @@ class Shape:
     noise: str
     generator: MLPSize
     discriminator: MLPSize
-    linear_skip: bool
+    generator_skip: bool
+    discriminator_skip: bool
     rival: bool
     projection: bool
 
@@ -41,7 +42,8 @@ class Shape:
                 [r.discriminator for r in recipes],
                 spectral_norm=first.discriminator.spectral_norm,
             ),
-            linear_skip=first.discriminator.linear_skip,
+            generator_skip=first.generator.linear_skip,
+            discriminator_skip=first.discriminator.linear_skip,
             rival=adversary.rival,
             projection=adversary.projection,
         )
@@ -73,6 +75,7 @@ def build_generator(shape: Shape, streams: MemberStreams) -> Generator:
         noise_width=shape.noise_width,
         size=shape.generator,
         streams=streams,
+        linear_skip=shape.generator_skip,
     )
 
 
@@ -83,7 +86,7 @@ def build_discriminator(shape: Shape, streams: MemberStreams) -> Discriminator:
         classes=shape.classes,
         size=shape.discriminator,
         streams=streams,
-        linear_skip=shape.linear_skip,
+        linear_skip=shape.discriminator_skip,
         projection=shape.projection,
         rival=shape.rival,
     )

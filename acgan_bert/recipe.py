@@ -65,10 +65,14 @@ class GeneratorRecipe:
     """Units per hidden layer."""
     noise: Literal["normal", "uniform"] = "normal"
     """Distribution of the noise: N(0, 1), or U(0, 1) as in GAN-BERT."""
-    noise_width: int = 64
+    noise_width: int = 256
     """Width of the noise vector."""
     dropout: float = 0.0
     """Dropout probability of the hidden layers."""
+    linear_skip: bool = True
+    """Add a linear map of noise and label, so that a class-conditional Gaussian is a special case."""
+    warm_start: bool = True
+    """The linear skip begins at that Gaussian, fitted to all rows by their guessed classes."""
     ema: float = 0.99
     """Decay of the moving average of the weights that samples come from; 0: the last weights."""
 
@@ -159,7 +163,7 @@ class TrainingRecipe:
     """AdamW step size of the discriminator."""
     skip_learning_rate: float = 1e-4
     """AdamW step size of the linear skip."""
-    generator_learning_rate: float = 5e-4
+    generator_learning_rate: float = 5e-5
     """AdamW step size of the generator."""
     beta1: float = 0.5
     """AdamW first-moment decay."""

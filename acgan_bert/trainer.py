@@ -26,6 +26,10 @@ Record = Callable[[dict[str, float]], None]
 Progress = Callable[[int, int], None]
 
 
+GUARD_EVERY_STEPS = 10
+"""Steps between two looks at the gradient norms; losses are looked at in every step."""
+
+
 class DivergenceError(RuntimeError):
     """Training left the finite numbers; the message gives cause, step and last good state."""
 
@@ -113,9 +117,11 @@ def train_members(
     while ensemble.step_number < training.steps:
         losses = ensemble.step()
         step = ensemble.step_number
+        last = step == training.steps
+        if last or step % GUARD_EVERY_STEPS == 0:
+            losses |= ensemble.gradient_norms()
         if cause := _divergence(losses, training.divergence_norm):
             raise _diverged(cause, step, good, checkpoint)
-        last = step == training.steps
         if record is not None and (last or step % training.eval_every_steps == 0):
             seconds = round(time.monotonic() - started, 3)
             record({"step": step, "seconds": seconds, **_evaluate(ensemble, losses, dev)})

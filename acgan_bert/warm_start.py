@@ -1,8 +1,8 @@
-"""Where the linear skip begins: logistic regression with a cross-validated penalty.
+"""Where both players begin: logistic regression, and a class-conditional Gaussian.
 
-The discriminator's class heads hold logistic regression as a special case; starting there means
-that every further step has to earn its place. The penalty that cross-validation chose stays on the
-skip during training, so that pseudo-labels move it against the same resistance.
+The players' linear skips hold these as special cases; starting there means that every further step
+has to earn its place. The penalty that cross-validation chose for the regression stays on the
+discriminator's skip during training, so that pseudo-labels move it against the same resistance.
 """
 
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
+from threadpoolctl import threadpool_limits
 
 STRENGTHS = (1.0, 3.0, 10.0)
 """Inverse penalties C that cross-validation chooses from, for rows of mean square norm 1."""
@@ -32,6 +33,7 @@ class LinearClassifier:
         return exponentials / exponentials.sum(1, keepdims=True)
 
 
+@threadpool_limits.wrap(limits=1)  # small systems: waiting for a second thread costs more
 def fit_logistic(vectors: np.ndarray, labels: np.ndarray, *, seed: int) -> LinearClassifier:
     """Fit multinomial logistic regression, its penalty chosen by cross-validated likelihood.
 
@@ -51,18 +53,19 @@ def fit_logistic(vectors: np.ndarray, labels: np.ndarray, *, seed: int) -> Linea
     return LinearClassifier(weights, bias, strength)
 
 
+@threadpool_limits.wrap(limits=1)
 def choose_strength(vectors: np.ndarray, labels: np.ndarray, *, seed: int) -> float:
     """Return the inverse penalty of the highest held-out likelihood over stratified folds.
 
-    With fewer than two rows in some class there is nothing to validate on: the middle of the
-    range is returned.
+    With fewer than two rows in some class, or two classes, there is nothing to validate on: the
+    middle of the range is returned.
     """
     if len(labels) > MOST_ROWS:
         kept = np.random.default_rng(seed).permutation(len(labels))[:MOST_ROWS]
         vectors, labels = vectors[kept], labels[kept]
     counts = np.unique(labels, return_counts=True)[1]
     folds = min(5, int(counts.min()))
-    if folds < 2:
+    if folds < 2 or len(counts) < 2:
         return STRENGTHS[len(STRENGTHS) // 2]
     likelihoods = np.zeros(len(STRENGTHS))
     splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
@@ -74,3 +77,30 @@ def choose_strength(vectors: np.ndarray, labels: np.ndarray, *, seed: int) -> fl
             picked = model.predict_log_proba(vectors[outside])[np.arange(len(outside)), columns]
             likelihoods[index] += np.maximum(picked, -30.0).sum()
     return STRENGTHS[int(likelihoods.argmax())]
+
+
+def fit_class_gaussian(
+    vectors: np.ndarray, posterior: np.ndarray, *, noise_width: int
+) -> np.ndarray:
+    """Fit class means and a common covariance to rows of known or guessed class.
+
+    One step of expectation-maximization from the classifier: every row, labelled or not, takes part
+    in each class as far as it is thought to belong to it.
+
+    Args:
+        vectors: Embeddings, (N, D).
+        posterior: Class probabilities of the rows, (N, C); one-hot where the label is known.
+        noise_width: Number Z of principal components that the noise spans.
+
+    Returns:
+        Linear map (Z + C, D) from standard normal noise and one-hot class to embeddings.
+    """
+    mass = posterior.sum(0)
+    means = posterior.T @ vectors / np.maximum(mass, 1e-9)[:, None]
+    weighted = np.sqrt(mass / mass.sum())[:, None] * means
+    covariance = vectors.T @ vectors / len(vectors) - weighted.T @ weighted
+    variances, axes = np.linalg.eigh(covariance)
+    kept = np.argsort(variances)[::-1][:noise_width]
+    spread = np.zeros((noise_width, vectors.shape[1]))
+    spread[: len(kept)] = (axes[:, kept] * np.sqrt(np.maximum(variances[kept], 0.0))).T
+    return np.concatenate([spread, means])

@@ -102,11 +102,12 @@ def _replace_directory(temporary: Path, target: Path) -> None:
         os.rename(temporary, target)
         return
     aside = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.old."))
-    os.rename(target, aside / target.name)
     try:
-        os.rename(temporary, target)
-    except OSError:
-        os.rename(aside / target.name, target)
-        raise
+        os.rename(target, aside / target.name)
+        try:
+            os.rename(temporary, target)
+        except BaseException:
+            os.rename(aside / target.name, target)
+            raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)

@@ -7,7 +7,7 @@ import torch
 
 def gradients(outputs, inputs):
     """Return the gradient of the outputs' sum with respect to each input, zeros where none."""
-    found = torch.autograd.grad(outputs.sum(), inputs, allow_unused=True)
+    found = torch.autograd.grad(outputs.sum(), inputs, allow_unused=True, retain_graph=True)
     return [
         torch.zeros_like(value) if gradient is None else gradient
         for value, gradient in zip(inputs, found, strict=True)

@@ -56,7 +56,7 @@ def blobs(*, rows=20, classes=2, labeled=2, width=6, distance=2.0, seed=0):
 
 
 def toy_game(name, weights=Weights(), *, members=2, classes=(2, 3)) -> tuple[Game, Batch]:  # noqa: B008
-    """Return a game of unlike members over two tasks, and a batch whose first half is labelled."""
+    """Return a game of unlike members over tasks, and a batch whose first half is labelled."""
     rows, width, noise_width = 6, 5, 3
     recipes = [
         tiny_recipe(
@@ -91,7 +91,13 @@ def toy_game(name, weights=Weights(), *, members=2, classes=(2, 3)) -> tuple[Gam
         for t, (count, guess) in enumerate(zip(classes, guesses, strict=True))
     )
     fakes_EBT = torch.stack([torch.randint(count, (members, rows)) for count in classes], -1)
-    trust_EBT = (labels_EBT < 0).float()
-    noise_EBZ = torch.randn(members, rows, noise_width)
-    seen_EBD = lens(real_EBD)
-    return game, Batch(real_EBD, seen_EBD, labels_EBT, targets, trust_EBT, noise_EBZ, fakes_EBT)
+    return game, Batch(
+        real_EBD=real_EBD,
+        seen_EBD=lens(real_EBD),
+        labels_EBT=labels_EBT,
+        targets=targets,
+        trust_EBT=(labels_EBT < 0).float(),
+        noise_EBZ=torch.randn(members, rows, noise_width),
+        fake_labels_EBT=fakes_EBT,
+        fake_condition_EBK=one_hot_condition(fakes_EBT, classes),
+    )

@@ -123,7 +123,7 @@ def _absent_discriminator(
 
 
 def _absent_generator(real: Judgment, fake: Judgment, fake_labels_EBT: Tensor) -> Tensor:
-    return 0.0 * fake.source_EB.sum(-1)  # zero, yet a loss that can be derived
+    return torch.zeros_like(fake.source_EB[:, 0])
 
 
 ADVERSARIES: dict[str, Adversary] = {

@@ -33,18 +33,17 @@ class Judgment(NamedTuple):
     def split(self, rows: int) -> tuple["Judgment", "Judgment"]:
         """Return the judgments of the first rows and of the rest."""
 
-        def part(start: int | None, stop: int | None) -> "Judgment":
-            cut = slice(start, stop)
-            return Judgment(
-                self.features_EBW[:, cut],
-                self.source_EB[:, cut],
-                tuple(logits[:, cut] for logits in self.classes),
-                tuple(logits[:, cut] for logits in self.rivals),
-                self.proxies,
-                self.units_E,
-            )
+        def parts(tensors: tuple[Tensor, ...]) -> list[tuple[Tensor, ...]]:
+            halves = [torch.split(t, [rows, t.shape[1] - rows], dim=1) for t in tensors]
+            return [tuple(half[side] for half in halves) for side in (0, 1)]
 
-        return part(None, rows), part(rows, None)
+        whole = parts((self.features_EBW, self.source_EB))
+        sides = zip(whole, parts(self.classes), parts(self.rivals), strict=True)
+        first, rest = (
+            Judgment(features_EBW, source_EB, classes, rivals, self.proxies, self.units_E)
+            for (features_EBW, source_EB), classes, rivals in sides
+        )
+        return first, rest
 
 
 class Discriminator(nn.Module):

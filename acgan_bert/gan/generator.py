@@ -12,10 +12,10 @@ from acgan_bert.gan.layers import MemberLinear, MemberMLP, MemberStreams, MLPSiz
 
 
 class Generator(nn.Module):
-    """Map noise and condition to embeddings through an MLP.
+    """Map noise and condition to embeddings: an MLP and, beside it, one linear map.
 
-    The output is linear plus a direct linear map of the condition, which lets the class means be
-    learned at once and leaves the MLP the shape of each class.
+    The linear map alone is a class-conditional Gaussian: its condition rows are class means, its
+    noise rows span a covariance common to all classes. The MLP adds what is not Gaussian.
 
     Args:
         embedding_width: Width D of an embedding.
@@ -23,6 +23,7 @@ class Generator(nn.Module):
         noise_width: Width Z of the noise.
         size: Depths, widths and dropouts of the members.
         streams: The members' random streams.
+        linear_skip: Whether the linear map is there.
     """
 
     def __init__(
@@ -33,16 +34,20 @@ class Generator(nn.Module):
         noise_width: int,
         size: MLPSize,
         streams: MemberStreams,
+        linear_skip: bool = True,
     ) -> None:
         super().__init__()
-        members = len(size.depths)
-        self.body = MemberMLP(noise_width + condition_width, size, streams)
+        members, inputs = len(size.depths), noise_width + condition_width
+        self.body = MemberMLP(inputs, size, streams)
         self.output = MemberLinear(size.widths, [embedding_width] * members, streams)
-        self.mean = MemberLinear(
-            [condition_width] * members, [embedding_width] * members, streams, bias=False
+        self.skip = (
+            MemberLinear([inputs] * members, [embedding_width] * members, streams, bias=False)
+            if linear_skip
+            else None
         )
 
     def forward(self, noise_EBZ: Tensor, condition_EBK: Tensor) -> Tensor:
         """Return fake embeddings, shape (E, B, D)."""
-        h_EBW = self.body(torch.cat([noise_EBZ, condition_EBK], dim=-1))
-        return self.output(h_EBW) + self.mean(condition_EBK)
+        inputs_EBI = torch.cat([noise_EBZ, condition_EBK], dim=-1)
+        fake_EBD = self.output(self.body(inputs_EBI))
+        return fake_EBD if self.skip is None else fake_EBD + self.skip(inputs_EBI)

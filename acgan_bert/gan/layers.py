@@ -49,6 +49,8 @@ class MemberLinear(nn.Module):
         bias: Whether to add b.
         spectral_norm: Whether to divide W by its largest singular value (Miyato et al. 2018),
             found by one step of power iteration per training pass.
+        padded_width: Width to which both sides are padded at least, for the members that lack
+            this layer and pass their own width on.
     """
 
     def __init__(
@@ -59,15 +61,18 @@ class MemberLinear(nn.Module):
         *,
         bias: bool = True,
         spectral_norm: bool = False,
+        padded_width: int = 0,
     ) -> None:
         super().__init__()
         self.spectral_norm = spectral_norm
-        outputs = max(out_widths)
+        inputs, outputs = max(padded_width, *in_widths), max(padded_width, *out_widths)
 
-        def uniform(rows: Sequence[int]) -> Callable[[torch.Generator, int], Tensor]:
+        def uniform(
+            rows: Sequence[int], padded_rows: int
+        ) -> Callable[[torch.Generator, int], Tensor]:
             def sample(stream: torch.Generator, e: int) -> Tensor:
                 bound = 1.0 / math.sqrt(max(1, in_widths[e]))
-                padded = torch.zeros(max(rows), outputs)
+                padded = torch.zeros(padded_rows, outputs)
                 drawn = torch.rand(rows[e], out_widths[e], generator=stream)
                 padded[: rows[e], : out_widths[e]] = (2.0 * drawn - 1.0) * bound
                 return padded
@@ -75,11 +80,12 @@ class MemberLinear(nn.Module):
             return sample
 
         self.left_E1I: Tensor
-        self.weight_EIO = nn.Parameter(streams.draw(uniform(in_widths)))
-        self.bias_E1O = nn.Parameter(streams.draw(uniform([1] * len(in_widths)))) if bias else None
+        self.weight_EIO = nn.Parameter(streams.draw(uniform(in_widths, inputs)))
+        one = [1] * len(in_widths)
+        self.bias_E1O = nn.Parameter(streams.draw(uniform(one, 1))) if bias else None
 
         if spectral_norm:
-            first_E1I = torch.ones(len(in_widths), 1, max(in_widths))
+            first_E1I = torch.ones(len(in_widths), 1, inputs)
             self.register_buffer("left_E1I", nn.functional.normalize(first_E1I, dim=-1))
 
     def forward(self, x_EBI: Tensor) -> Tensor:
@@ -179,11 +185,17 @@ class MemberMLP(nn.Module):
         self.linears, self.dropouts = nn.ModuleList(), nn.ModuleList()
         reached = [[depth > level for depth in depths] for level in range(max(depths))]
         inputs = [in_width] * len(widths)
-        for row in reached:
+        for level, row in enumerate(reached):
             outputs = [width if here else 0 for width, here in zip(widths, row, strict=True)]
             used = [width if here else 0 for width, here in zip(inputs, row, strict=True)]
             self.linears.append(
-                MemberLinear(used, outputs, streams, spectral_norm=size.spectral_norm)
+                MemberLinear(
+                    used,
+                    outputs,
+                    streams,
+                    spectral_norm=size.spectral_norm,
+                    padded_width=max(widths) if level else 0,
+                )
             )
             self.dropouts.append(MemberDropout(size.dropouts, outputs, streams))
             inputs = list(widths)

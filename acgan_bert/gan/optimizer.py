@@ -34,6 +34,7 @@ class MemberAdamW:
     def __init__(self, groups: Sequence[Group], *, beta1: float, clip: float = 0.0) -> None:
         self.parameters = [p for group in groups for p in group.parameters]
         self.clip = clip
+        self.unclipped_norm_E: Tensor | None = None
         self.shares = []
         settings = []
         for group in groups:
@@ -49,28 +50,35 @@ class MemberAdamW:
 
     def zero_grad(self) -> None:
         """Forget the gradients."""
+        self.unclipped_norm_E = None
         self.adamw.zero_grad(set_to_none=True)
 
-    def step(self) -> Tensor:
-        """Clip each member's gradient, update, and return the norms before clipping, (E,)."""
-        gradients = [p.grad for p in self.parameters if p.grad is not None]
-        if not gradients:
-            return torch.zeros_like(self.shares[0])
-        norms_PE = torch.stack([vector_norm(g.flatten(1), dim=1) for g in gradients])
-        norm_E = vector_norm(norms_PE, dim=0)
-        if self.clip and bool((norm_E > self.clip).any()):
+    def step(self) -> None:
+        """Clip each member's gradient, where asked, and update."""
+        self.unclipped_norm_E = None
+        if self.clip and bool(((norm_E := self.gradient_norm()) > self.clip).any()):
+            self.unclipped_norm_E = norm_E
             scale_E = (self.clip / norm_E.clamp_min(1e-12)).clamp_max(1.0)
-            for gradient in gradients:
-                gradient.mul_(_per_member(scale_E, gradient))
+            for parameter in self.parameters:
+                if parameter.grad is not None:
+                    parameter.grad.mul_(_per_member(scale_E, parameter.grad))
         if self.equal_rates:
             self.adamw.step()
-            return norm_E
+            return
         before = [p.detach().clone() for p in self.parameters]
         self.adamw.step()
         with torch.no_grad():
             for parameter, old, share_E in zip(self.parameters, before, self.shares, strict=True):
                 parameter.copy_(torch.lerp(old, parameter, _per_member(share_E, old)))
-        return norm_E
+
+    def gradient_norm(self) -> Tensor:
+        """Return the norm of each member's gradient, (E,), as it was before any clipping."""
+        if self.unclipped_norm_E is not None:
+            return self.unclipped_norm_E
+        gradients = [p.grad.flatten(1) for p in self.parameters if p.grad is not None]
+        if not gradients:
+            return torch.zeros_like(self.shares[0])
+        return vector_norm(torch.stack([vector_norm(g, dim=1) for g in gradients]), dim=0)
 
     def state(self) -> dict[str, Tensor]:
         """Return moments and step counts by parameter position, for a checkpoint."""

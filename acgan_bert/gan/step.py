@@ -89,7 +89,7 @@ class Game:
         """Update both players from the same position.
 
         Returns:
-            Named loss parts and gradient norms, each (E,), detached.
+            Named loss parts, each (E,), detached; the gradients are left for inspection.
         """
         position = self.position(batch)
         d_parts = discriminator_loss(self, batch, position)
@@ -105,8 +105,8 @@ class Game:
         record |= {f"discriminator_{name}": part for name, part in d_parts.items()}
         record |= {f"generator_{name}": part for name, part in g_parts.items()}
         record = {name: value.detach() for name, value in record.items()}
-        record["norm_discriminator"] = discriminator_optimizer.step()
-        record["norm_generator"] = generator_optimizer.step()
+        discriminator_optimizer.step()
+        generator_optimizer.step()
         return record
 
     def position(self, batch: Batch) -> Position:
@@ -165,9 +165,7 @@ def generator_loss(game: Game, batch: Batch, position: Position) -> dict[str, Te
         loss_E = over_tasks(class_loss, batch.fake_labels_EBT, fake.classes)
         parts["class"] = weights.class_generator * loss_E
     if weights.feature_matching:
-        loss_E = objectives.feature_matching(
-            real.features_EBW, fake.features_EBW, fake.units_E
-        )
+        loss_E = objectives.feature_matching(real.features_EBW, fake.features_EBW, fake.units_E)
         parts["feature_matching"] = weights.feature_matching * loss_E
     if weights.moment_matching:
         loss_E = objectives.moment_matching(

@@ -70,7 +70,9 @@ def test_rows_without_trust_teach_nothing():
 
 
 def test_logistic_discriminator_by_hand():
-    loss_E = objectives.logistic_discriminator(torch.tensor([[0.0]]), torch.log(torch.tensor([[3.0]])))
+    loss_E = objectives.logistic_discriminator(
+        torch.tensor([[0.0]]), torch.log(torch.tensor([[3.0]]))
+    )
     assert loss_E.item() == pytest.approx(math.log(2) + math.log(4), abs=1e-6)
 
 
