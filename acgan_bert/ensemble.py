@@ -7,7 +7,7 @@ Shapes: E members, N rows, B batch, D embedding, C classes.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -22,8 +22,8 @@ from acgan_bert.gan.layers import MemberStreams
 from acgan_bert.gan.lens import Lens
 from acgan_bert.gan.optimizer import Group, MemberAdamW
 from acgan_bert.gan.step import Batch, Game
+from acgan_bert.member import Member
 from acgan_bert.networks import Shape, build_discriminator, build_generator, build_weights
-from acgan_bert.recipe import Recipe
 from acgan_bert.semisupervised import (
     PseudoLabels,
     TwoStreams,
@@ -31,21 +31,7 @@ from acgan_bert.semisupervised import (
     draw_fake_labels,
     ramp,
 )
-from acgan_bert.warm_start import LinearClassifier, fit_class_gaussian, fit_logistic
-
-GAUSSIAN_ROWS = 20_000
-"""Rows that the generator's starting Gaussian is fitted to; more hardly move a covariance."""
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """One GAN of an ensemble: its recipe, the labels it may see, and its random stream."""
-
-    recipe: Recipe
-    labels: np.ndarray
-    """(N,) class indices; -1: unlabelled, used; -2: not used."""
-    stream: int
-    """Seed of every random number of this member."""
+from acgan_bert.starts import start_players
 
 
 class Ensemble:
@@ -95,7 +81,9 @@ class Ensemble:
             adversary=ADVERSARIES[self.recipe.objective.name],
             weights=build_weights(self.recipe),
             classes=(num_classes,),
-            ridge_E=self._warm_start(labels),
+            ridge_E=start_players(
+                self.generator, self.discriminator, members, self.real_ND, self.seen_ND
+            ),
         )
         self.averages = [
             # without averaging these are the weights themselves
@@ -229,60 +217,6 @@ class Ensemble:
                 keep = min(decay, (self.step_number + 1) / (self.step_number + 10))
                 current = [p.detach() for p in player.parameters()]
                 get_ema_multi_avg_fn(keep)(list(average.values()), current, self.step_number)
-
-    def _warm_start(self, labels: Sequence[np.ndarray]) -> Tensor:
-        """Start the linear skips at the simple models; return the ridge of each member, (E,)."""
-        ridge_E = torch.zeros(len(labels))
-        starts_discriminator = (
-            self.recipe.discriminator.warm_start and self.discriminator.skips is not None
-        )
-        starts_generator = self.recipe.generator.warm_start and self.generator.skip is not None
-        if not (starts_discriminator or starts_generator):
-            return ridge_E
-        if not (self.recipe.discriminator.warm_start or self.recipe.generator.warm_start):
-            return ridge_E
-        width = self.seen_ND.shape[1]
-        rows_ND = self.seen_ND.numpy().astype(np.float64) / np.sqrt(width)  # mean square norm 1
-        starts: dict[tuple[bytes, int], tuple[LinearClassifier, np.ndarray]] = {}
-        for e, row in enumerate(labels):
-            known, seed = np.flatnonzero(row >= 0), self.members[e].recipe.seed
-            key = (row.tobytes(), seed)  # members of one run share their labels
-            if key not in starts:
-                linear = fit_logistic(rows_ND[known], row[known], seed=seed)
-                starts[key] = linear, self._gaussian(row, linear.predict_proba(rows_ND))
-            linear, gaussian = starts[key]
-            if self.recipe.discriminator.warm_start and self.discriminator.skips is not None:
-                self._start_discriminator(e, linear)
-                ridge_E[e] = width / (linear.strength * len(known))
-            if self.recipe.generator.warm_start and self.generator.skip is not None:
-                self._start_generator(e, gaussian)
-        return ridge_E
-
-    @torch.no_grad()
-    def _start_discriminator(self, e: int, linear: LinearClassifier) -> None:
-        """Begin member e's class head at logistic regression; the trunk adds what it learns."""
-        skip, head = self.discriminator.skips[0].weight_EIO, self.discriminator.heads[0]
-        skip[e] = torch.from_numpy(linear.weights / np.sqrt(skip.shape[1]))
-        head.weight_EIO[e].zero_()
-        head.bias_E1O[e, 0] = torch.from_numpy(linear.bias)
-
-    @torch.no_grad()
-    def _start_generator(self, e: int, gaussian: np.ndarray) -> None:
-        """Begin member e's generator at a class-conditional Gaussian; its MLP starts silent."""
-        self.generator.skip.weight_EIO[e] = torch.from_numpy(gaussian)
-        self.generator.output.weight_EIO[e].zero_()
-        self.generator.output.bias_E1O[e].zero_()
-
-    def _gaussian(self, labels: np.ndarray, guesses: np.ndarray) -> np.ndarray:
-        """Return the linear map (Z + C, D) of the class Gaussian of all rows that are used."""
-        known = labels >= 0
-        guesses[known] = np.eye(guesses.shape[1])[labels[known]]
-        used = np.flatnonzero(labels >= -1)[:GAUSSIAN_ROWS]
-        return fit_class_gaussian(
-            self.real_ND.numpy()[used].astype(np.float64),
-            guesses[used],
-            noise_width=self.shape.noise_width,
-        )
 
     def _optimizers(self) -> tuple[MemberAdamW, MemberAdamW]:
         """Return the optimizers of discriminator and generator; the skip has rates of its own."""

@@ -23,6 +23,7 @@ from acgan_bert.model import GANModel
 from acgan_bert.recipe import Recipe
 from acgan_bert.recipe_io import check_recipe, load_recipe
 from acgan_bert.trainer import TrainingRows, train_gan
+from mtl.bert.encoder import TextEncoder
 from mtl.errors import InputError
 from mtl.files import write_json
 from mtl.text.data import Corpus
@@ -31,7 +32,7 @@ from mtl.text.tasks import Task
 SETTINGS = "estimator.json"
 
 
-class ACGANBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class ACGANBertClassifier(ClassifierMixin, BaseEstimator):
     """Classify text from few labels, and generate embeddings by class.
 
     Args:
@@ -59,6 +60,8 @@ class ACGANBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         >>> clf.predict_proba(X).shape, clf.sample(1, 3).shape
         ((100, 2), (3, 8))
     """
+
+    encoder_: TextEncoder
 
     def __init__(
         self,
@@ -190,13 +193,14 @@ class ACGANBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         for row, text in enumerate(texts):
             if not isinstance(text, str):
                 raise InputError(f"X: row {row} is {text!r}; every row must be a string")
-        if getattr(self, "encoder_", None) is None or self.encoder_.name != recipe.encoder.name:
-            self.encoder_ = open_encoder(recipe.encoder)
+        encoder: TextEncoder | None = getattr(self, "encoder_", None)
+        if encoder is None or encoder.name != recipe.encoder.name:
+            self.encoder_ = encoder = open_encoder(recipe.encoder)
         task = Task(name="text", arity=1, output="classes", classes=())
         unlabeled = np.full(len(texts), -1)
         ids = tuple(str(index) for index in range(len(texts)))
         corpus = Corpus(task, "fit", ids, tuple(texts), None, unlabeled, None, ())
-        return embed_rows(corpus, self.encoder_, recipe.encoder).vectors
+        return embed_rows(corpus, encoder, recipe.encoder).vectors
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the encoder out of copies and pickles: it is loaded again by name."""

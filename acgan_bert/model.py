@@ -6,6 +6,7 @@ Shapes: E members, N rows, M fakes, D embedding, Z noise, C classes.
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -142,11 +143,11 @@ class GANModel:
         for key, value in load_file(directory / WEIGHTS).items():
             part, name = key.split(".", 1)
             states[part][name] = value
-        lens = Lens(**states["lens"], **config["lens"])
+        lens: dict[str, Any] = states["lens"] | config["lens"]
         return cls(
             Shape.from_json(config["shape"]),
             tuple(config["classes"]),
-            lens,
+            Lens(**lens),
             states["generator"],
             states["discriminator"],
         )

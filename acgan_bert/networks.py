@@ -51,11 +51,8 @@ class Shape:
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> "Shape":
         """Rebuild from :meth:`to_json`'s dictionary."""
-        sizes = {
-            name: MLPSize(**{key: _tuple(value) for key, value in content[name].items()})
-            for name in ("generator", "discriminator")
-        }
-        return cls(**{key: _tuple(value) for key, value in content.items()} | sizes)
+        sizes = {name: MLPSize(**_tuples(content[name])) for name in ("generator", "discriminator")}
+        return cls(**_tuples(content) | sizes)
 
     def to_json(self) -> dict[str, Any]:
         """Return a dictionary that JSON can hold."""
@@ -122,5 +119,5 @@ def _size(
     )
 
 
-def _tuple(value: object) -> object:
-    return tuple(value) if isinstance(value, list) else value
+def _tuples(content: dict[str, Any]) -> dict[str, Any]:
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in content.items()}

@@ -14,7 +14,7 @@ class DataRecipe:
     """Where the text is and how much of it is labelled."""
 
     train: str = "demo:sentiment"
-    """CSV, TSV, JSONL or Parquet file, hub:OWNER/NAME[:CONFIG], or demo:sentiment|paraphrase|similarity."""
+    """CSV, TSV, JSONL or Parquet file, hub:OWNER/NAME[:CONFIG], or demo:NAME (sentiment, …)."""
     dev: str = ""
     """Source that is scored during training; empty: none."""
     test: str = ""
@@ -70,7 +70,7 @@ class GeneratorRecipe:
     dropout: float = 0.0
     """Dropout probability of the hidden layers."""
     linear_skip: bool = True
-    """Add a linear map of noise and label, so that a class-conditional Gaussian is a special case."""
+    """Add a linear map of noise and label: a class-conditional Gaussian is then a special case."""
     warm_start: bool = True
     """The linear skip begins at that Gaussian, fitted to all rows by their guessed classes."""
     ema: float = 0.99

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from acgan_bert.checkpoint import read_latest, write_checkpoint
-from acgan_bert.ensemble import Ensemble, Member
+from acgan_bert.ensemble import Ensemble
+from acgan_bert.member import Member
 from acgan_bert.model import GANModel
 from acgan_bert.recipe import Recipe
 from mtl.errors import InputError

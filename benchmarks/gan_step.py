@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +22,8 @@ from torch import nn
 from torch.nn.functional import cross_entropy, softmax
 from torch.utils.data import DataLoader, TensorDataset
 
-from acgan_bert.ensemble import Ensemble, Member
+from acgan_bert.ensemble import Ensemble
+from acgan_bert.member import Member
 from acgan_bert.recipe import Recipe
 from acgan_bert.recipe_io import load_recipe
 
@@ -102,6 +104,38 @@ def median_seconds(contestants: dict[str, Callable[[], None]], repeats: int) -> 
     return {name: statistics.median(values) for name, values in times.items()}
 
 
+def measure(
+    vectors: np.ndarray, labels: np.ndarray, batch: int, options: argparse.Namespace
+) -> dict[str, Any]:
+    """Return the ratios at one batch size."""
+    data = TensorDataset(torch.from_numpy(vectors), torch.from_numpy(labels))
+    recipe = load_recipe("paper")
+    recipe = replace(recipe, training=replace(recipe.training, batch_size=batch))
+    steps, members = options.steps, options.members
+    one, many = (prepared(vectors, labels, recipe, count) for count in (1, members))
+
+    def one_after_another() -> None:
+        for _ in range(members):
+            plain_loop(data, recipe, steps // 10)
+
+    seconds = median_seconds(
+        {
+            "plain": lambda: plain_loop(data, recipe, steps),
+            "ours": lambda: one(steps),
+            "plain, one after another": one_after_another,
+            "ours, as one program": lambda: many(steps // 10),
+        },
+        options.repeats,
+    )
+    together = seconds["plain, one after another"] / seconds["ours, as one program"]
+    return {
+        "batch_size": batch,
+        "one GAN": seconds["plain"] / seconds["ours"],
+        f"{members} members": together,
+        "seconds": seconds,
+    }
+
+
 def main() -> None:
     """Measure, print the ratios, write the record."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -113,33 +147,10 @@ def main() -> None:
     rng = np.random.default_rng(0)
     vectors = rng.standard_normal((ROWS, WIDTH)).astype(np.float32)
     labels = np.where(rng.random(ROWS) < 0.05, rng.integers(0, CLASSES, ROWS), -1)
-    data = TensorDataset(torch.from_numpy(vectors), torch.from_numpy(labels))
     records = []
     for batch in (8, 64):
-        recipe = load_recipe("paper")
-        recipe = replace(recipe, training=replace(recipe.training, batch_size=batch))
-        steps, members = options.steps, options.members
-        one, many = (prepared(vectors, labels, recipe, count) for count in (1, members))
-        seconds = median_seconds(
-            {
-                "plain": lambda r=recipe: plain_loop(data, r, steps),
-                "ours": lambda train=one: train(steps),
-                "plain, one after another": lambda r=recipe: [
-                    plain_loop(data, r, steps // 10) for _ in range(members)
-                ],
-                "ours, as one program": lambda train=many: train(steps // 10),
-            },
-            options.repeats,
-        )
-        record = {
-            "batch_size": batch,
-            "one GAN": seconds["plain"] / seconds["ours"],
-            f"{members} members": seconds["plain, one after another"]
-            / seconds["ours, as one program"],
-            "seconds": seconds,
-        }
-        records.append(record)
-        print({k: round(v, 2) for k, v in record.items() if k != "seconds"}, flush=True)
+        records.append(measure(vectors, labels, batch, options))
+        print({k: round(v, 2) for k, v in records[-1].items() if k != "seconds"}, flush=True)
     if options.out:
         settings = {"threads": torch.get_num_threads(), "torch": torch.__version__}
         options.out.write_text(json.dumps({"settings": settings, "ratios": records}, indent=2))

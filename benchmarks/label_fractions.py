@@ -17,8 +17,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from sklearn.linear_model import LogisticRegression
+
 from acgan_bert.baselines import classifier_baselines
-from acgan_bert.ensemble import Member
+from acgan_bert.member import Member
 from acgan_bert.recipe import Recipe
 from acgan_bert.recipe_io import apply
 from acgan_bert.trainer import TrainingRows, train_members
@@ -28,7 +30,6 @@ from mtl.bert.encoder import load_encoder
 from mtl.text.data import Corpus, read_corpus
 from mtl.text.splits import draw_labels, set_aside
 from mtl.text.tasks import Task
-from sklearn.linear_model import LogisticRegression
 
 FRACTIONS = (0.005, 0.01, 0.05, 0.1)
 RIVALS = ("logistic_regression", "logistic_regression_plain", "self_training")
@@ -94,9 +95,7 @@ def run_corpus(
     def note(cell: tuple[float, int], method: str, probabilities: np.ndarray) -> None:
         accuracy = float((probabilities.argmax(1) == labels["test"]).mean())
         fraction, draw = cell
-        records.append(
-            {"fraction": fraction, "draw": draw, "method": method, "accuracy": accuracy}
-        )
+        records.append({"fraction": fraction, "draw": draw, "method": method, "accuracy": accuracy})
 
     for method, recipe in variants.items():
         each = recipe.training.members
@@ -167,9 +166,7 @@ def main() -> None:
     arguments = parser.parse_args()
     changes = {k: json.loads(v) for k, v in (pair.split("=", 1) for pair in arguments.set)}
     base = apply(Recipe(), changes)
-    variants = {
-        name: apply(base, ABLATIONS[name]) for name in arguments.variants.split(",")
-    }
+    variants = {name: apply(base, ABLATIONS[name]) for name in arguments.variants.split(",")}
     names = () if arguments.no_baselines else base.report.baselines
     encoder = load_encoder("offline")
     records = []

@@ -6,7 +6,7 @@ Shapes: E members, B batch, D embedding, W hidden, C classes of a task, K classe
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -112,8 +112,9 @@ class Discriminator(nn.Module):
             classes = tuple(
                 logits + skip(x_EBD) for logits, skip in zip(classes, self.skips, strict=True)
             )
-        rivals = () if self.rivals is None else tuple(head(h_EBW) for head in self.rivals)
-        proxies = () if self.rivals is None else tuple(r.weight_EIO.mT for r in self.rivals)
+        second = cast(Sequence[MemberLinear], () if self.rivals is None else self.rivals)
+        rivals = tuple(head(h_EBW) for head in second)
+        proxies = tuple(head.weight_EIO.mT for head in second)
         return Judgment(h_EBW, source_EB, classes, rivals, proxies, self.units_E)
 
 

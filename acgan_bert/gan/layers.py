@@ -9,6 +9,7 @@ Every random number of member e comes from its own stream, so it never sees who 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -108,6 +109,11 @@ class MemberLinear(nn.Module):
         """Show the sizes when a model is printed."""
         members, inputs, outputs = self.weight_EIO.shape
         return f"members={members}, in_features={inputs}, out_features={outputs}"
+
+
+def linears(layers: nn.ModuleList) -> list[MemberLinear]:
+    """Return the layers of a list by their type, which ``ModuleList`` forgets."""
+    return [cast(MemberLinear, layer) for layer in layers]
 
 
 class MemberDropout(nn.Module):

@@ -149,7 +149,7 @@ def discriminator_loss(game: Game, batch: Batch, position: Position) -> dict[str
         parts["negative"] = weights.negative_augmentation * loss_E
     skips = game.discriminator.skips
     if skips is not None:
-        square_E = torch.stack([s.weight_EIO.square().sum((1, 2)) for s in skips]).sum(0)
+        square_E = torch.stack([w.square().sum((1, 2)) for w in skips.parameters()]).sum(0)
         parts["ridge"] = 0.5 * game.ridge_E * square_E
     return parts
 

@@ -5,8 +5,9 @@ import pytest
 import torch
 from torch.nn.functional import one_hot
 
-from acgan_bert.ensemble import Ensemble, Member
+from acgan_bert.ensemble import Ensemble
 from acgan_bert.gan.adversaries import ADVERSARIES
+from acgan_bert.member import Member
 from tests.properties import assert_member_equals_itself_alone, assert_same_bits
 from tests.toy import blobs, tiny_recipe
 
