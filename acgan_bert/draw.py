@@ -19,7 +19,7 @@ from analysis import (
 )
 from mtl.files import directory_write, write_bytes
 
-# A map of fewer points than this says nothing, and t-SNE needs some neighbours.
+# A map of fewer points than this says nothing, and t-SNE needs some neighbors.
 LEAST_POINTS = 12
 
 

@@ -172,10 +172,6 @@ class Ensemble:
         labels_EB[:, self.rows.num_labeled :].masked_fill_(self.rows.has_unlabeled_E1, -1)
         seen_EBD = self.seen_ND[rows_EB]
         targets_EBC, trust_EB = self._targets(seen_EBD, labels_EB)
-        sigma = self.recipe.discriminator.input_noise
-        if sigma:
-            noise = self.streams.draw(lambda s, e: torch.randn(seen_EBD.shape[1:], generator=s))
-            seen_EBD = seen_EBD + sigma * noise
         fake_labels_EBT = draw_fake_labels(
             self.fake_shares_EC, self.recipe.training.batch_size, self.streams
         )
@@ -185,6 +181,7 @@ class Ensemble:
             labels_EBT=labels_EB.unsqueeze(-1),
             targets=(targets_EBC,),
             trust_EBT=trust_EB.unsqueeze(-1),
+            view_noise_EXD=self._view_noise(),
             noise_EBZ=self._noise(),
             fake_labels_EBT=fake_labels_EBT,
             fake_condition_EBK=one_hot_condition(fake_labels_EBT, self.shape.classes),
@@ -203,6 +200,13 @@ class Ensemble:
             trust = ramp(self.step_number, self.recipe.semisupervised.warmup_steps)
             trust_EB[:, split:] = sure_EB * unknown_EB * trust
         return targets_EBC, trust_EB
+
+    def _view_noise(self) -> Tensor | None:
+        sigma = self.recipe.discriminator.input_noise
+        if not sigma:
+            return None
+        size = (2 * self.recipe.training.batch_size, self.seen_ND.shape[1])
+        return sigma * self.streams.draw(lambda stream, e: torch.randn(size, generator=stream))
 
     def _noise(self) -> Tensor:
         size = (self.recipe.training.batch_size, self.recipe.generator.noise_width)

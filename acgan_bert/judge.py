@@ -106,7 +106,7 @@ def measure(
 ) -> dict[str, Any]:
     """Measure fakes, one for each reference row and of its class, in the same order.
 
-    Distances and neighbourhoods are taken between half of the rows and as many fakes: floors are
+    Distances and neighborhoods are taken between half of the rows and as many fakes: floors are
     taken between the two halves of the real rows, and everything here depends on the size.
 
     Returns:
@@ -179,7 +179,7 @@ def describe_fakes(
         model: Gives the posteriors.
         fake: (M, D) vectors.
         labels: (M,) the classes that were asked for.
-        reference: Real rows to look for neighbours in.
+        reference: Real rows to look for neighbors in.
         training: (N, D) vectors that the generator was trained on; None where they cannot be had.
 
     Returns:

@@ -173,7 +173,7 @@ class TrainingRecipe:
     """Largest gradient norm of each player and member; 0: no clipping."""
     divergence_norm: float = 1e6
     """Gradient norm at which a run stops as diverged."""
-    eval_every_steps: int = 50
+    eval_every_steps: int = 10
     """Steps between two records in metrics.jsonl."""
     checkpoint_every_steps: int = 50
     """Steps between two checkpoints."""

@@ -45,18 +45,19 @@ def start_players(
         return ridge_E
     width = seen_ND.shape[1]
     rows_ND = seen_ND.numpy().astype(np.float64) / np.sqrt(width)  # mean square norm 1
-    noise_width = recipe.generator.noise_width
     starts: dict[tuple[bytes, int], tuple[LinearClassifier, np.ndarray]] = {}
     for e, member in enumerate(members):
         key = (member.labels.tobytes(), member.recipe.seed)  # members of a run share their labels
         if key not in starts:
             linear = _classifier(member, rows_ND)
             posterior = linear.predict_proba(rows_ND)
-            starts[key] = linear, _gaussian(member.labels, posterior, real_ND, noise_width)
+            starts[key] = linear, _gaussian(member, posterior, real_ND)
         linear, gaussian = starts[key]
         if start_discriminator:
             _start_discriminator(discriminator, e, linear)
-            ridge_E[e] = width / (linear.strength * int((member.labels >= 0).sum()))
+            # Two classes are a symmetric pair of logits, whose squares sum to half of w's.
+            pair = 2.0 if linear.bias.shape == (2,) else 1.0
+            ridge_E[e] = pair * width / (linear.strength * int((member.labels >= 0).sum()))
         if start_generator:
             _start_generator(generator, e, gaussian)
     return ridge_E
@@ -67,15 +68,19 @@ def _classifier(member: Member, rows_ND: np.ndarray) -> LinearClassifier:
     return fit_logistic(rows_ND[known], member.labels[known], seed=member.recipe.seed)
 
 
-def _gaussian(
-    labels: np.ndarray, posterior_NC: np.ndarray, real_ND: Tensor, noise_width: int
-) -> np.ndarray:
+def _gaussian(member: Member, posterior_NC: np.ndarray, real_ND: Tensor) -> np.ndarray:
     """Return the linear map (Z + C, D) of the class Gaussian of all rows that are used."""
+    labels, recipe = member.labels, member.recipe.generator
     known = labels >= 0
     posterior_NC[known] = np.eye(posterior_NC.shape[1])[labels[known]]
     used = np.flatnonzero(labels >= -1)[:GAUSSIAN_ROWS]
     rows_ND = real_ND.numpy()[used].astype(np.float64)
-    return fit_class_gaussian(rows_ND, posterior_NC[used], noise_width=noise_width)
+    gaussian = fit_class_gaussian(rows_ND, posterior_NC[used], noise_width=recipe.noise_width)
+    if recipe.noise == "uniform":  # mean 1/2 and variance 1/12 instead of 0 and 1
+        spread, means = gaussian[: recipe.noise_width], gaussian[recipe.noise_width :]
+        spread *= np.sqrt(12.0)
+        means -= spread.sum(0) / 2.0
+    return gaussian
 
 
 @torch.no_grad()

@@ -16,7 +16,7 @@ def nearest_real(
     Args:
         fake: shape (M, D).
         real: shape (N, D), N ≥ k.
-        k: neighbours wanted.
+        k: neighbors wanted.
 
     Returns:
         Row indices into ``real`` and Euclidean distances, nearest first, each of shape (M, k).

@@ -209,7 +209,7 @@ def _map_panel(
     quality = panel.quality
     text = (
         f"trustworthiness {quality['trustworthiness']:.2f}   "
-        f"neighbours kept {quality['neighbor_overlap']:.0%}"
+        f"neighbors kept {quality['neighbor_overlap']:.0%}"
     )
     axis.text(0.0, -0.02, text, va="top", fontsize=8.5, transform=axis.transAxes)
 
@@ -256,7 +256,7 @@ def _map_footer(panel: Map) -> str:
     """Say in words how well real and fake are mixed, and what a map does not show."""
     quality = panel.quality
     return (
-        f"In the full space {quality['same_kind']:.0%} of a point's nearest neighbours are of its "
+        f"In the full space {quality['same_kind']:.0%} of a point's nearest neighbors are of its "
         f"own kind, real or fake ({quality['same_kind_expected']:.0%} if nobody could tell them "
         f"apart). {MAP_NOTE}"
     )

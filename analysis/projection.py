@@ -32,8 +32,8 @@ class Map:
         points_fake: shape (n, 2).
         real_rows: which rows of the real input are drawn, shape (n,).
         fake_rows: which rows of the fake input are drawn, shape (n,).
-        quality: ``trustworthiness`` (1: no false neighbours on the map), ``neighbor_overlap``
-            (share of true nearest neighbours that stay), ``same_kind`` and
+        quality: ``trustworthiness`` (1: no false neighbors on the map), ``neighbor_overlap``
+            (share of true nearest neighbors that stay), ``same_kind`` and
             ``same_kind_expected`` (see :func:`same_kind_share`; in the full space).
     """
 
@@ -85,7 +85,7 @@ def tsne_map(
     """Draw a t-SNE map of equally many real and fake rows.
 
     A joint map shows fakes that live apart as islands. A reference map is fitted to real rows
-    alone and places each fake by its real neighbours: real points do not depend on the fakes, but
+    alone and places each fake by its real neighbors: real points do not depend on the fakes, but
     fakes far from everything still land inside the clouds.
 
     Args:
@@ -148,7 +148,7 @@ def same_kind_share(real: ArrayLike, fake: ArrayLike, *, k: int = NEIGHBORS) -> 
     Args:
         real: shape (N, D).
         fake: shape (M, D).
-        k: neighbours counted.
+        k: neighbors counted.
 
     Raises:
         ValueError: an array is not a finite matrix, the widths differ, or k does not fit.
@@ -214,12 +214,12 @@ def _fit_tsne(samples: Matrix, perplexity: float, seed: int) -> Any:  # noqa: AN
 
 
 def _bounded(perplexity: float, rows: int) -> float:
-    """Keep the perplexity below (n − 1) / 3, since 3 × perplexity neighbours are looked up."""
+    """Keep the perplexity below (n − 1) / 3, since 3 × perplexity neighbors are looked up."""
     return min(perplexity, max((rows - 2) / 3, 1.0))
 
 
 def _place(real: Matrix, fake: Matrix, perplexity: float, seed: int) -> tuple[Points, Points]:
-    """Fit t-SNE to real rows and place each fake on that map by its real neighbours."""
+    """Fit t-SNE to real rows and place each fake on that map by its real neighbors."""
     real_nd, fake_nd = _reduced(real, seed, fake)
     reference = _fit_tsne(real_nd, perplexity, seed)
     placed = reference.transform(
@@ -239,7 +239,7 @@ def _box_center(points: Points) -> Points:
 def _quality(
     real: Matrix, fake: Matrix, points_real: Points, points_fake: Points
 ) -> dict[str, float]:
-    """Measure how much of the full space's neighbourhoods a map keeps."""
+    """Measure how much of the full space's neighborhoods a map keeps."""
     from sklearn.manifold import trustworthiness
 
     pooled, points = np.concatenate([real, fake]), np.concatenate([points_real, points_fake])
@@ -260,7 +260,7 @@ def _neighbors_of(samples: Matrix, k: int) -> NDArray[np.int64]:
     if not 1 <= k < len(samples):
         raise ValueError(f"k: found {k} with {len(samples)} rows; want 1 to {len(samples) - 1}")
     nearest = nearest_real(samples, samples, k=k + 1)[0]
-    # A row's own index may be missing among duplicates: then its farthest neighbour goes.
+    # A row's own index may be missing among duplicates: then its farthest neighbor goes.
     keep = nearest != np.arange(len(samples))[:, None]
     keep[keep.all(axis=1), -1] = False
     return nearest[keep].reshape(len(samples), k)

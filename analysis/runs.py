@@ -17,7 +17,7 @@ class Samples:
     Attributes:
         vectors: shape (N, D).
         labels: class indices, shape (N,).
-        rows: what is known of each row: texts of real ones, neighbours of fakes.
+        rows: what is known of each row: texts of real ones, neighbors of fakes.
     """
 
     vectors: np.ndarray

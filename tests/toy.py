@@ -97,6 +97,7 @@ def toy_game(name, weights=Weights(), *, members=2, classes=(2, 3)) -> tuple[Gam
         labels_EBT=labels_EBT,
         targets=targets,
         trust_EBT=(labels_EBT < 0).float(),
+        view_noise_EXD=None,
         noise_EBZ=torch.randn(members, rows, noise_width),
         fake_labels_EBT=fakes_EBT,
         fake_condition_EBK=one_hot_condition(fakes_EBT, classes),

@@ -36,6 +36,8 @@ class Batch(NamedTuple):
     """Class distribution (E, B, C) per task: one-hot where labelled, else the teacher's guess."""
     trust_EBT: Tensor
     """Weight of a row's pseudo-label; 0 on labelled rows."""
+    view_noise_EXD: Tensor | None
+    """Added to the views of real rows and fakes alike, X = 2B; None: no noise."""
     noise_EBZ: Tensor
     fake_labels_EBT: Tensor
     fake_condition_EBK: Tensor
@@ -114,10 +116,11 @@ class Game:
         seen_EBD = batch.seen_EBD.detach().requires_grad_(self.weights.r1 > 0)
         targets_EBK = torch.cat(batch.targets, dim=-1)
         fake_EBD = self.generator(batch.noise_EBZ, batch.fake_condition_EBK)
-        both = self.discriminator(
-            torch.cat([seen_EBD, self.lens(fake_EBD)], dim=1),
-            torch.cat([targets_EBK, batch.fake_condition_EBK], dim=1),
-        )
+        views_EXD = torch.cat([seen_EBD, self.lens(fake_EBD)], dim=1)
+        if batch.view_noise_EXD is not None:  # on both sides, or it would tell them apart
+            views_EXD = views_EXD + batch.view_noise_EXD
+        conditions_EXK = torch.cat([targets_EBK, batch.fake_condition_EBK], dim=1)
+        both = self.discriminator(views_EXD, conditions_EXK)
         return Position(fake_EBD, seen_EBD, *both.split(seen_EBD.shape[1]))
 
     @property

@@ -1,8 +1,8 @@
-"""Precision, recall, density and coverage from balls around k-th nearest neighbours.
+"""Precision, recall, density and coverage from balls around k-th nearest neighbors.
 
 Source: Kynkäänniemi et al. 2019, arXiv 1904.06991; Naeem et al. 2020, arXiv 2002.09797.
 Deviations: a ball includes its border, since the strict form gives 0 for duplicated rows; a row is
-kept from being its own neighbour by its index, not by its distance.
+kept from being its own neighbor by its index, not by its distance.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from analysis.distances import Matrix, as_sample_pair, rounding_slack, squared_d
 
 @dataclass(frozen=True, slots=True)
 class PRDC:
-    """Four shares of neighbourhoods reached.
+    """Four shares of neighborhoods reached.
 
     Attributes:
         precision: share of fakes inside some real row's ball.
@@ -39,7 +39,7 @@ def prdc(real: ArrayLike, fake: ArrayLike, *, k: int = 5) -> PRDC:
     Args:
         real: shape (N, D), N > k.
         fake: shape (M, D), M > k.
-        k: which nearest neighbour sets the radius of a ball.
+        k: which nearest neighbor sets the radius of a ball.
 
     Raises:
         ValueError: an array is not a finite matrix, the widths differ, or k does not fit.

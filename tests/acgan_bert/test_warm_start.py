@@ -4,6 +4,7 @@ from sklearn.linear_model import LogisticRegression
 
 from acgan_bert import warm_start
 from acgan_bert.warm_start import (
+    SHARPNESS,
     STRENGTHS,
     choose_strength,
     fit_class_gaussian,
@@ -91,6 +92,7 @@ def test_class_gaussian_of_guesses_is_a_step_of_expectation_maximization():
     vectors = vectors.astype(np.float64)
     guesses = np.random.default_rng(0).dirichlet([1.0, 1.0], size=20)
     start = fit_class_gaussian(vectors, guesses, noise_width=6)
+    guesses = guesses**SHARPNESS / (guesses**SHARPNESS).sum(1, keepdims=True)
     means, covariance = start[6:], np.zeros((6, 6))
     for row, posterior in zip(vectors, guesses, strict=True):
         for c in (0, 1):

@@ -66,8 +66,8 @@ def test_map_says_its_quality_and_its_limits():
     figure = embedding_map(maps, np.arange(40) % 2, np.arange(40) % 2, class_names=["yes", "no"])
     said = " ".join(" ".join(texts(figure)).split())
     assert "trustworthiness 0.87" in said
-    assert "neighbours kept 41%" in said
-    assert "63% of a point's nearest neighbours are of its own kind" in said
+    assert "neighbors kept 41%" in said
+    assert "63% of a point's nearest neighbors are of its own kind" in said
     assert "carry no meaning" in said
     assert {"real", "fake", "yes", "no", "t-SNE, joint", "PCA of real"} <= set(texts(figure))
 

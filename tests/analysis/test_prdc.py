@@ -41,7 +41,7 @@ def test_duplicated_rows_are_in_their_own_balls():
     assert (found.precision, found.recall, found.coverage) == (1.0, 1.0, 1.0)
 
 
-def test_a_row_is_not_its_own_neighbour():
+def test_a_row_is_not_its_own_neighbor():
     real = np.array([[0.0], [1.0], [3.0]])
     assert prdc(real, np.array([[2.5], [9.0]]), k=1) == PRDC(0.5, 1.0, 0.5, 1 / 3)
 
