@@ -87,7 +87,7 @@ class DiscriminatorRecipe:
     """Units per hidden layer."""
     dropout: float = 0.3
     """Dropout probability of the hidden layers."""
-    input_noise: float = 1.0
+    input_noise: float = 1.5
     """Standard deviation of Gaussian noise on its standardized inputs while training."""
     linear_skip: bool = True
     """Class heads also see the embedding itself, so that logistic regression is a special case."""

@@ -35,6 +35,10 @@ MAP_NOTE = (
 )
 
 
+LEAST_SCORE_SPAN = 0.1
+"""Shares of one that the axis of scores spans at least."""
+
+
 def render(figure: Figure, file_format: Literal["png", "svg"] = "png", *, dpi: int = 150) -> bytes:
     """Return the picture file's bytes, the same for the same figure."""
     buffer = io.BytesIO()
@@ -61,6 +65,7 @@ def learning_curves(records: Sequence[Mapping[str, Any]]) -> Figure:
         _curves(right, records, [key for key in scores if key not in losses], "Scores")
         if right.lines:
             right.yaxis.set_major_formatter(FuncFormatter(_percent))
+            _widen(right, LEAST_SCORE_SPAN)
     return figure
 
 
@@ -143,6 +148,14 @@ def comparison_bars(scores: Sequence[Score], *, measure: str = "accuracy") -> Fi
         axis.xaxis.set_major_formatter(FuncFormatter(_percent))
         axis.set_xlabel(f"{measure}, with 95% interval")
     return figure
+
+
+def _widen(axis: Axes, least: float) -> None:
+    """Give the vertical axis at least some span, or noise would fill the panel."""
+    low, high = axis.get_ylim()
+    if high - low < least:
+        middle = (low + high) / 2
+        axis.set_ylim(middle - least / 2, middle + least / 2)
 
 
 def _curves(

@@ -42,7 +42,6 @@ ABLATIONS: dict[str, dict[str, object]] = {
         "objective.feature_matching": 0.0,
         "objective.moment_matching": 0.0,
     },
-    "no pseudo-labels": {"semisupervised.pseudo_labels": 0.0},
     "neither": {
         "objective.adversarial": 0.0,
         "objective.class_generator": 0.0,

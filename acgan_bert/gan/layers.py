@@ -141,7 +141,7 @@ class MemberDropout(nn.Module):
             keep, (rows, width) = 1.0 - self.probabilities[e], h_EBW.shape[1:]
             if keep == 1.0 or self.widths[e] == 0:
                 return torch.ones(rows, width)
-            scale_BW = torch.empty(rows, self.widths[e]).bernoulli_(keep, generator=stream) / keep
+            scale_BW = _kept(rows * self.widths[e], keep, stream).view(rows, self.widths[e])
             return nn.functional.pad(scale_BW, (0, width - self.widths[e]))
 
         return h_EBW * self.streams.draw(mask).to(h_EBW)
@@ -149,6 +149,17 @@ class MemberDropout(nn.Module):
     def extra_repr(self) -> str:
         """Show the probabilities when a model is printed."""
         return f"probabilities={self.probabilities}"
+
+
+def _kept(count: int, keep: float, stream: torch.Generator) -> Tensor:
+    """Draw dropout factors, 0 or the inverse of the probability, of mean exactly 1.
+
+    One random byte a unit, eight to a draw, is several times faster than ``bernoulli_`` and gives
+    the probability to 1/256; the factor is the inverse of what is really kept.
+    """
+    whole = torch.empty(-(-count // 8), dtype=torch.int64).random_(-(2**63), None, generator=stream)
+    level = min(255, max(1, round(256 * keep)))
+    return (whole.view(torch.uint8)[:count] < level) * (256.0 / level)
 
 
 @dataclass(frozen=True, slots=True)
