@@ -6,6 +6,7 @@ Shapes: E members, B batch, D embedding, W hidden, C classes of a task, K classe
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple, cast
 
 import torch
@@ -120,6 +121,12 @@ class Discriminator(nn.Module):
 
 def one_hot_condition(labels_EBT: Tensor, classes: Sequence[int]) -> Tensor:
     """Turn labels (E, B, T) into the condition (E, B, K); -1 becomes a block of zeros."""
-    tables = (torch.eye(count + 1, device=labels_EBT.device)[:, 1:] for count in classes)
+    tables = (_one_hot_table(count, labels_EBT.device) for count in classes)
     blocks = [table[labels_EBT[..., t] + 1] for t, table in enumerate(tables)]
     return blocks[0] if len(blocks) == 1 else torch.cat(blocks, dim=-1)
+
+
+@lru_cache(maxsize=32)
+def _one_hot_table(count: int, device: torch.device) -> Tensor:
+    """Return the one-hot rows of the labels -1, 0, …, count - 1."""
+    return torch.eye(count + 1, device=device)[:, 1:].contiguous()

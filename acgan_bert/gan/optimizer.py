@@ -51,7 +51,8 @@ class MemberAdamW:
     def zero_grad(self) -> None:
         """Forget the gradients."""
         self.unclipped_norm_E = None
-        self.adamw.zero_grad(set_to_none=True)
+        for parameter in self.parameters:
+            parameter.grad = None
 
     def step(self) -> None:
         """Clip each member's gradient, where asked, and update."""
