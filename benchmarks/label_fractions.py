@@ -152,6 +152,35 @@ def summarize(table: pd.DataFrame, method: str) -> tuple[pd.DataFrame, dict[str,
     }
 
 
+def shares(table: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Compare the default with each of its ablations, paired over all cells and draws."""
+    wide = table.pivot(index=["corpus", "fraction", "draw"], columns="method", values="accuracy")
+    found = {}
+    for name in ABLATIONS:
+        if name != "default" and name in wide:
+            test = paired_test(wide["default"].to_numpy(), wide[name].to_numpy())
+            found[name] = {
+                "default minus it": test.mean_difference,
+                "standard error": test.standard_error,
+                "p": test.p_value,
+            }
+    return found
+
+
+def report(table: pd.DataFrame, out: Path) -> None:
+    """Print the means, the comparison and the ablation; write ``summary.json``."""
+    means = table.groupby(["corpus", "fraction", "method"], sort=False).accuracy.mean().unstack()
+    print(means.round(4).to_string())
+    if not set(RIVALS) <= set(table.method):
+        return
+    cells, overall = summarize(table, "default")
+    print(cells.round(4).to_string(index=False))
+    print("default against the best rival of each cell:", overall)
+    print("default against its ablations:", json.dumps(shares(table), indent=2))
+    summary = {"overall": overall, "ablations": shares(table), "cells": cells.to_dict("records")}
+    (out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+
+
 def main() -> None:
     """Run the study and write ``table.csv`` and ``summary.json``."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -162,8 +191,12 @@ def main() -> None:
     parser.add_argument("--set", nargs="*", default=[], help="dotted recipe keys, key=value")
     parser.add_argument("--no_baselines", action="store_true")
     parser.add_argument("--variants", default=",".join(ABLATIONS))
+    parser.add_argument("--again", action="store_true", help="summarize the table in --out")
     arguments = parser.parse_args()
     changes = {k: json.loads(v) for k, v in (pair.split("=", 1) for pair in arguments.set)}
+    if arguments.again:
+        report(pd.read_csv(arguments.out / "table.csv"), arguments.out)
+        return
     base = apply(Recipe(), changes)
     variants = {name: apply(base, ABLATIONS[name]) for name in arguments.variants.split(",")}
     names = () if arguments.no_baselines else base.report.baselines
@@ -184,13 +217,7 @@ def main() -> None:
     table = pd.DataFrame(records)
     arguments.out.mkdir(parents=True, exist_ok=True)
     table.to_csv(arguments.out / "table.csv", index=False)
-    means = table.groupby(["corpus", "fraction", "method"], sort=False).accuracy.mean().unstack()
-    print(means.round(4).to_string())
-    if names:
-        cells, overall = summarize(table, "default")
-        print(cells.round(4).to_string(index=False), "\n", overall)
-        summary = {"overall": overall, "cells": cells.to_dict("records")}
-        (arguments.out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+    report(table, arguments.out)
 
 
 if __name__ == "__main__":
