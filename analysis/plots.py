@@ -33,10 +33,7 @@ MAP_NOTE = (
     "Distances between clusters and sizes of clusters carry no meaning on t-SNE maps. "
     "Axes have no unit."
 )
-
-
-LEAST_SCORE_SPAN = 0.1
-"""Shares of one that the axis of scores spans at least."""
+LEAST_SCORE_SPAN = 0.1  # shares of one that the axis of scores spans at least
 
 
 def render(figure: Figure, file_format: Literal["png", "svg"] = "png", *, dpi: int = 150) -> bytes:
@@ -49,7 +46,7 @@ def render(figure: Figure, file_format: Literal["png", "svg"] = "png", *, dpi: i
 
 
 def learning_curves(records: Sequence[Mapping[str, Any]]) -> Figure:
-    """Draw losses on the left and scores on the right, over the training step.
+    """Draw losses on the left and scores, if there are any, on the right, over the training step.
 
     Args:
         records: flat records with ``step``; keys that start with ``loss`` are losses, keys that
@@ -59,13 +56,15 @@ def learning_curves(records: Sequence[Mapping[str, Any]]) -> Figure:
     losses = [key for key in keys if key.startswith("loss")]
     scores = [key for key in keys if any(word in key for word in SCORE_WORDS)]
     with styled():
-        figure = Figure(figsize=(8.6, 3.3), layout="constrained")
-        left, right = figure.subplots(1, 2)
-        _curves(left, records, losses, "Losses")
-        _curves(right, records, [key for key in scores if key not in losses], "Scores")
-        if right.lines:
-            right.yaxis.set_major_formatter(FuncFormatter(_percent))
-            _widen(right, LEAST_SCORE_SPAN)
+        panels = 2 if scores else 1
+        figure = Figure(figsize=(4.3 * panels, 3.3), layout="constrained")
+        axes = figure.subplots(1, panels, squeeze=False)[0]
+        _curves(axes[0], records, losses, "Losses")
+        if scores:
+            _curves(axes[1], records, [key for key in scores if key not in losses], "Scores")
+        if scores and axes[1].lines:
+            axes[1].yaxis.set_major_formatter(FuncFormatter(_percent))
+            _widen(axes[1], LEAST_SCORE_SPAN)
     return figure
 
 

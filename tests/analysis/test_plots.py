@@ -56,9 +56,22 @@ def test_curves_separate_losses_from_scores_and_skip_what_is_missing():
     np.testing.assert_array_equal(rates.lines[0].get_ydata(), [0.5, 0.6])
 
 
-@pytest.mark.parametrize("records", [[], [{"step": 3}], [{"step": 3, "loss_a": 1.0}]])
+@pytest.mark.parametrize("records", [[], [{"step": 3}]])
 def test_curves_of_next_to_nothing(records):
     assert "none recorded" in texts(learning_curves(records))
+
+
+def test_curves_without_scores_leave_no_empty_panel():
+    figure = learning_curves([{"step": 3, "loss_a": 1.0}])
+    assert len(figure.axes) == 1
+    assert "none recorded" not in texts(figure)
+
+
+def test_noise_does_not_fill_the_axis_of_scores():
+    records = [{"step": step, "loss_a": 1.0, "dev_accuracy": 0.5 + 1e-3 * step} for step in (0, 1)]
+    low, high = learning_curves(records).axes[1].get_ylim()
+    assert high - low == pytest.approx(0.1)
+    assert low < 0.5 < high
 
 
 def test_map_says_its_quality_and_its_limits():
