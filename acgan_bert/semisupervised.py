@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from acgan_bert.gan.layers import MemberStreams
 
@@ -28,25 +29,34 @@ class TwoStreams:
     def __init__(
         self, labels: Sequence[np.ndarray], *, batch_size: int, labeled_share: float
     ) -> None:
-        self.batch_size = batch_size
-        self.labeled = [torch.from_numpy(np.flatnonzero(row >= 0)) for row in labels]
-        self.unlabeled = [torch.from_numpy(np.flatnonzero(row == -1)) for row in labels]
-        if any(len(rows) == 0 for rows in self.labeled):
+        labeled = [torch.from_numpy(np.flatnonzero(row >= 0)) for row in labels]
+        unlabeled = [torch.from_numpy(np.flatnonzero(row == -1)) for row in labels]
+        if any(len(rows) == 0 for rows in labeled):
             raise ValueError("labels: a member has no labelled row")
-        self.has_unlabeled_E1 = torch.tensor([[len(rows) > 0] for rows in self.unlabeled])
+        self.has_unlabeled_E1 = torch.tensor([[len(rows) > 0] for rows in unlabeled])
         share = labeled_share if bool(self.has_unlabeled_E1.any()) else 1.0
         self.num_labeled = min(batch_size, max(1, round(share * batch_size)))
+        # A member without unlabelled rows gets labelled ones in their place.
+        others = [
+            rows if len(rows) else known for rows, known in zip(unlabeled, labeled, strict=True)
+        ]
+        self.pools = [
+            (self.num_labeled, [len(rows) for rows in labeled], _stacked(labeled)),
+            (batch_size - self.num_labeled, [len(rows) for rows in others], _stacked(others)),
+        ]
 
     def draw(self, streams: MemberStreams) -> Tensor:
-        """Return row indices (E, B); a member without unlabelled rows gets labelled ones only."""
+        """Return row indices (E, B)."""
+        picked = []
+        for count, sizes, rows_EN in self.pools:
 
-        def rows(stream: torch.Generator, e: int) -> Tensor:
-            labeled = _choose(self.labeled[e], self.num_labeled, stream)
-            pool = self.unlabeled[e] if len(self.unlabeled[e]) else self.labeled[e]
-            unlabeled = _choose(pool, self.batch_size - self.num_labeled, stream)
-            return torch.cat([labeled, unlabeled])
+            def places(
+                stream: torch.Generator, e: int, n: int = count, sizes: list[int] = sizes
+            ) -> Tensor:
+                return torch.randint(sizes[e], (n,), generator=stream)
 
-        return streams.draw(rows)
+            picked.append(rows_EN.gather(1, streams.draw(places)))
+        return torch.cat(picked, dim=1)
 
 
 class PseudoLabels:
@@ -98,5 +108,6 @@ def ramp(step: int, warmup_steps: int) -> float:
     return min(1.0, max(0.0, (step - warmup_steps) / warmup_steps))
 
 
-def _choose(rows: Tensor, count: int, stream: torch.Generator) -> Tensor:
-    return rows[torch.randint(len(rows), (count,), generator=stream)]
+def _stacked(rows: Sequence[Tensor]) -> Tensor:
+    """Pad row indices of unequal number to (E, N); the padding is never drawn."""
+    return pad_sequence(list(rows), batch_first=True)
