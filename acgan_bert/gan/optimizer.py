@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.linalg import vector_norm
+from torch.optim.adamw import adamw
 
 
 class Group(NamedTuple):
@@ -35,18 +36,24 @@ class MemberAdamW:
         self.parameters = [p for group in groups for p in group.parameters]
         self.clip = clip
         self.unclipped_norm_E: Tensor | None = None
+        self.groups, self.beta1 = tuple(groups), beta1
+        # The functional form of torch.optim.AdamW: around networks this small, the optimizer
+        # object's own bookkeeping takes longer than the arithmetic.
+        self.moments = [
+            {
+                "exp_avg": torch.zeros_like(p, requires_grad=False),
+                "exp_avg_sq": torch.zeros_like(p, requires_grad=False),
+                "step": torch.zeros(()),
+            }
+            for p in self.parameters
+        ]
         self.shares = []
-        settings = []
         for group in groups:
             largest = max(group.learning_rates)
             # Where all rates are 0 nothing moves, whatever the shares.
             share_E = torch.tensor([rate / (largest or 1.0) for rate in group.learning_rates])
             self.shares += [share_E] * len(group.parameters)
-            settings.append(
-                {"params": group.parameters, "lr": largest, "weight_decay": group.weight_decay}
-            )
         self.equal_rates = all(bool((share_E == 1.0).all()) for share_E in self.shares)
-        self.adamw = torch.optim.AdamW(settings, betas=(beta1, 0.99), fused=True)
 
     def zero_grad(self) -> None:
         """Forget the gradients."""
@@ -64,10 +71,10 @@ class MemberAdamW:
                 if parameter.grad is not None:
                     parameter.grad.mul_(_per_member(scale_E, parameter.grad))
         if self.equal_rates:
-            self.adamw.step()
+            self._update()
             return
         before = [p.detach().clone() for p in self.parameters]
-        self.adamw.step()
+        self._update()
         with torch.no_grad():
             for parameter, old, share_E in zip(self.parameters, before, self.shares, strict=True):
                 parameter.copy_(torch.lerp(old, parameter, _per_member(share_E, old)))
@@ -85,18 +92,47 @@ class MemberAdamW:
         """Return moments and step counts by parameter position, for a checkpoint."""
         return {
             f"{index}.{name}": value
-            for index, entry in self.adamw.state_dict()["state"].items()
-            for name, value in entry.items()
+            for index, moments in enumerate(self.moments)
+            for name, value in moments.items()
         }
 
     def load_state(self, state: dict[str, Tensor]) -> None:
         """Continue from what :meth:`state` returned."""
-        entries: dict[int, dict[str, Tensor]] = {}
-        for key, value in state.items():
-            index, name = key.split(".", 1)
-            entries.setdefault(int(index), {})[name] = value.clone()
-        whole = self.adamw.state_dict()
-        self.adamw.load_state_dict({"state": entries, "param_groups": whole["param_groups"]})
+        for index, moments in enumerate(self.moments):
+            for name, value in moments.items():
+                value.copy_(state[f"{index}.{name}"])
+
+    @torch.no_grad()
+    def _update(self) -> None:
+        """Take one AdamW step at each group's largest rate; what has no gradient stays."""
+        start = 0
+        for group in self.groups:
+            own = range(start, start + len(group.parameters))
+            start = own.stop
+            moved = [
+                (self.parameters[i], gradient, *self.moments[i].values())
+                for i in own
+                if (gradient := self.parameters[i].grad) is not None
+            ]
+            if not moved:
+                continue
+            parameters, gradients, means, squares, steps = map(list, zip(*moved, strict=True))
+            adamw(
+                parameters,
+                gradients,
+                means,
+                squares,
+                [],
+                steps,
+                fused=True,
+                amsgrad=False,
+                beta1=self.beta1,
+                beta2=0.99,
+                lr=max(group.learning_rates),
+                weight_decay=group.weight_decay,
+                eps=1e-8,
+                maximize=False,
+            )
 
 
 def _per_member(values_E: Tensor, like: Tensor) -> Tensor:
