@@ -36,7 +36,7 @@ def test_ci_runs_the_second_command_as_it_is_printed():
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_python_blocks_compile(page):
     for block in blocks(page.read_text("utf-8"), "python"):
-        compile(block, str(page), "exec")
+        assert compile(block, str(page), "exec").co_code
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
