@@ -16,9 +16,11 @@ from threadpoolctl import threadpool_limits
 from acgan_bert.recipe import Recipe
 from acgan_bert.recipe_io import load_recipe
 from acgan_bert.trainer import TrainingRows, train_gan
-from acgan_bert.warm_start import choose_strength, fit_logistic
+from acgan_bert.warm_start import held_out_likelihoods
 
 Probabilities = Callable[[np.ndarray], np.ndarray]
+STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0)
+"""Inverse penalties C that cross-validation chooses from."""
 SPREADING_ROWS = 20_000
 """Rows that label spreading can hold: its neighbor graph keeps them all."""
 
@@ -55,8 +57,9 @@ def classifier_baselines(
 def _logistic_regression(rows: TrainingRows, recipe: Recipe) -> Probabilities:
     """Logistic regression on unit-norm embeddings, its penalty chosen by cross-validation."""
     known = rows.labels >= 0
-    linear = fit_logistic(_unit(rows.vectors[known]), rows.labels[known], seed=recipe.seed)
-    return lambda vectors: linear.predict_proba(_unit(vectors))
+    vectors, labels = _unit(rows.vectors[known]), rows.labels[known]
+    strength = _strength(vectors, labels, seed=recipe.seed)
+    return _probabilities(LogisticRegression(C=strength, max_iter=1000).fit(vectors, labels), rows)
 
 
 @threadpool_limits.wrap(limits=1)
@@ -64,7 +67,7 @@ def _self_training(rows: TrainingRows, recipe: Recipe) -> Probabilities:
     """The same classifier, taught its own predictions above 0.75 (scikit-learn's default)."""
     known = rows.labels >= 0
     unit = _unit(rows.vectors)
-    strength = choose_strength(unit[known], rows.labels[known], seed=recipe.seed)
+    strength = _strength(unit[known], rows.labels[known], seed=recipe.seed)
     if known.all():
         return _probabilities(
             LogisticRegression(C=strength, max_iter=1000).fit(unit, rows.labels), rows
@@ -97,7 +100,7 @@ def _supervised_mlp(rows: TrainingRows, recipe: Recipe) -> Probabilities:
     alone = replace(
         alone,
         discriminator=replace(
-            alone.discriminator, linear_skip=False, input_noise=0.0, spectrum=0.0
+            alone.discriminator, linear_skip=False, input_noise=0.0, spectra=(0.0,)
         ),
     )
     return train_gan(rows, _same_budget(alone, recipe)).predict_proba
@@ -163,6 +166,12 @@ class ClassGaussian:
         """Draw one embedding per label, (M, D) float32."""
         noise = np.random.default_rng(seed).standard_normal((len(labels), self.root.shape[1]))
         return (self.means[labels] + noise @ self.root.T).astype(np.float32)
+
+
+def _strength(vectors: np.ndarray, labels: np.ndarray, *, seed: int) -> float:
+    """Choose the penalty by held-out likelihood; the middle one where there is none."""
+    likelihoods = held_out_likelihoods(vectors, labels, STRENGTHS, seed=seed)
+    return STRENGTHS[int(likelihoods.argmax()) if likelihoods.any() else len(STRENGTHS) // 2]
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

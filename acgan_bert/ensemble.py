@@ -2,7 +2,7 @@
 
 Each member is a recipe and a set of visible labels over the same embeddings. Members may differ in
 seed, labels, depth, width, dropout and learning rates; what shapes the program itself (objective,
-batch, steps, lens) is common. Member e's numbers do not depend on the others.
+batch, steps, coordinates) is common. Member e's numbers do not depend on the others.
 Shapes: E members, N rows, B batch, D embedding, C classes.
 """
 
@@ -19,8 +19,8 @@ from acgan_bert.gan.adversaries import ADVERSARIES
 from acgan_bert.gan.discriminator import Discriminator, one_hot_condition
 from acgan_bert.gan.generator import Generator
 from acgan_bert.gan.layers import MemberStreams
-from acgan_bert.gan.lens import Lens
 from acgan_bert.gan.optimizer import Group, MemberAdamW
+from acgan_bert.gan.space import PrincipalSpace
 from acgan_bert.gan.step import Batch, Game
 from acgan_bert.member import Member
 from acgan_bert.networks import Shape, build_discriminator, build_generator, build_weights
@@ -53,11 +53,8 @@ class Ensemble:
         self.streams = MemberStreams([m.stream for m in members])
         discriminator = self.recipe.discriminator
         embeddings_ND = torch.from_numpy(np.ascontiguousarray(vectors, dtype=np.float32))
-        self.lens = Lens.fit(
-            embeddings_ND, unit_norm=discriminator.unit_norm, spectrum=discriminator.spectrum
-        )
-        self.real_ND = self.lens.standardize(embeddings_ND)
-        self.seen_ND = self.lens(self.real_ND)
+        self.space = PrincipalSpace.fit(embeddings_ND)
+        self.real_ND = self.space.standardize(embeddings_ND)
         labels = [m.labels for m in members]
         self.labels_EN = torch.from_numpy(np.stack(labels).astype(np.int64)).clamp_min(-1)
         semisupervised, training = self.recipe.semisupervised, self.recipe.training
@@ -77,12 +74,11 @@ class Ensemble:
         self.game = Game(
             generator=self.generator,
             discriminator=self.discriminator,
-            lens=self.lens,
             adversary=ADVERSARIES[self.recipe.objective.name],
             weights=build_weights(self.recipe),
             classes=(num_classes,),
             ridge_E=start_players(
-                self.generator, self.discriminator, members, self.real_ND, self.seen_ND
+                self.generator, self.discriminator, members, self.space, self.real_ND
             ),
         )
         self.averages = [
@@ -152,12 +148,17 @@ class Ensemble:
         for name, optimizer in zip(("discriminator", "generator"), self.optimizers, strict=True):
             optimizer.load_state(part(f"{name}_adamw"))
 
-    def class_probabilities(self, seen_EBD: Tensor) -> Tensor:
-        """Return the averaged discriminator's class probabilities (E, B, C) of lens views."""
+    def class_probabilities(self, x: Tensor) -> Tensor:
+        """Return the averaged discriminator's class probabilities (E, B, C).
+
+        Args:
+            x: Principal coordinates, (E, B, D), or (B, D) for all members.
+        """
         was_training = self.discriminator.training
         self.discriminator.eval()
         with torch.no_grad():
-            judged = functional_call(self.discriminator, self.averages[1], (seen_EBD,))
+            view_EBD = self.discriminator.view(x)
+            judged = functional_call(self.discriminator, self.averages[1], (view_EBD,))
         self.discriminator.train(was_training)
         return judged.classes[0].softmax(-1)
 
@@ -170,14 +171,13 @@ class Ensemble:
         labels_EB = self.labels_EN[members_E1, rows_EB]
         # The second stream has no labels; a member whose rows are all labelled has no such stream.
         labels_EB[:, self.rows.num_labeled :].masked_fill_(self.rows.has_unlabeled_E1, -1)
-        seen_EBD = self.seen_ND[rows_EB]
-        targets_EBC, trust_EB = self._targets(seen_EBD, labels_EB)
+        real_EBD = self.real_ND[rows_EB]
+        targets_EBC, trust_EB = self._targets(real_EBD, labels_EB)
         fake_labels_EBT = draw_fake_labels(
             self.fake_shares_EC, self.recipe.training.batch_size, self.streams
         )
         return Batch(
-            real_EBD=self.real_ND[rows_EB] if self.game.weights.moment_matching else seen_EBD,
-            seen_EBD=seen_EBD,
+            real_EBD=real_EBD,
             labels_EBT=labels_EB.unsqueeze(-1),
             targets=(targets_EBC,),
             trust_EBT=trust_EB.unsqueeze(-1),
@@ -187,13 +187,13 @@ class Ensemble:
             fake_condition_EBK=one_hot_condition(fake_labels_EBT, self.shape.classes),
         )
 
-    def _targets(self, seen_EBD: Tensor, labels_EB: Tensor) -> tuple[Tensor, Tensor]:
+    def _targets(self, real_EBD: Tensor, labels_EB: Tensor) -> tuple[Tensor, Tensor]:
         """Return class distributions (E, B, C), and the trust in pseudo-labels (E, B)."""
         split = self.rows.num_labeled
         targets_EBC = one_hot_condition(labels_EB.unsqueeze(-1), self.shape.classes)
         trust_EB = torch.zeros_like(targets_EBC[..., 0])
         if self.game.uses_targets and split < labels_EB.shape[1]:
-            teacher_EBC = self.class_probabilities(seen_EBD[:, split:])
+            teacher_EBC = self.class_probabilities(real_EBD[:, split:])
             guessed_EBC, sure_EB = self.pseudo_labels(teacher_EBC)
             unknown_EB = labels_EB[:, split:] < 0
             targets_EBC[:, split:] += guessed_EBC * unknown_EB.unsqueeze(-1)
@@ -205,11 +205,11 @@ class Ensemble:
         sigma = self.recipe.discriminator.input_noise
         if not sigma:
             return None
-        size = (2 * self.recipe.training.batch_size, self.seen_ND.shape[1])
+        size = (2 * self.recipe.training.batch_size, self.real_ND.shape[1])
         return sigma * self.streams.draw(lambda stream, e: torch.randn(size, generator=stream))
 
     def _noise(self) -> Tensor:
-        size = (self.recipe.training.batch_size, self.recipe.generator.noise_width)
+        size = (self.recipe.training.batch_size, self.shape.noise_width)
         sample = torch.rand if self.recipe.generator.noise == "uniform" else torch.randn
         return self.streams.draw(lambda stream, e: sample(size, generator=stream))
 

@@ -1,4 +1,4 @@
-"""What training leaves: generator, discriminator, lens and class names, on disk and in use.
+"""What training leaves: generator, discriminator, coordinates and class names, on disk and in use.
 
 Saved as ``config.json`` and ``model.safetensors`` with checksums; nothing in it is ever executed.
 Shapes: E members, N rows, M fakes, D embedding, Z noise, C classes.
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from acgan_bert.gan.discriminator import one_hot_condition
 from acgan_bert.gan.layers import MemberStreams
-from acgan_bert.gan.lens import Lens
+from acgan_bert.gan.space import PrincipalSpace
 from acgan_bert.networks import Shape, build_discriminator, build_generator
 from mtl.errors import InputError
 from mtl.files import CHECKSUMS, damage, directory_write, write_json
@@ -32,7 +32,7 @@ class GANModel:
     Args:
         shape: Sizes of the networks.
         classes: Class names, in index order.
-        lens: What the discriminators see of an embedding.
+        space: The coordinates that both players work in.
         generator_state: Parameters of the generators by name, each (E, ...).
         discriminator_state: Parameters of the discriminators by name.
     """
@@ -41,16 +41,18 @@ class GANModel:
         self,
         shape: Shape,
         classes: tuple[str, ...],
-        lens: Lens,
+        space: PrincipalSpace,
         generator_state: dict[str, Tensor],
         discriminator_state: dict[str, Tensor],
     ) -> None:
-        self.shape, self.classes, self.lens = shape, classes, lens
+        self.shape, self.classes, self.space = shape, classes, space
         unused = MemberStreams([0] * shape.members)
         self.generator = build_generator(shape, unused).eval().requires_grad_(False)
         self.discriminator = build_discriminator(shape, unused).eval().requires_grad_(False)
         self.generator.load_state_dict(generator_state)
         self.discriminator.load_state_dict(discriminator_state)
+        # What is said of a row must not depend on the rows beside it, as float32 sums do.
+        self.discriminator.double()
 
     @property
     def dimension(self) -> int:
@@ -88,7 +90,7 @@ class GANModel:
         draw = torch.rand if self.shape.noise == "uniform" else torch.randn
         noise_EMZ = draw(turns * members, self.shape.noise_width, generator=stream)[order_EM]
         condition_EMK = one_hot_condition(padded[order_EM].unsqueeze(-1), self.shape.classes)
-        fakes_EMD = self.lens.restore(self.generator(noise_EMZ, condition_EMK))
+        fakes_EMD = self.space.restore(self.generator(noise_EMZ, condition_EMK))
         return fakes_EMD.transpose(0, 1).reshape(-1, self.dimension)[:count].numpy()
 
     def save_pretrained(self, directory: Path | str) -> None:
@@ -105,7 +107,7 @@ class GANModel:
                 "give a new or empty directory, or one of an older model"
             )
         tensors = {
-            f"{part}.{name}": value.contiguous()
+            f"{part}.{name}": (value.float() if part == "discriminator" else value).contiguous()
             for part, module in self._modules().items()
             for name, value in module.state_dict().items()
         }
@@ -113,11 +115,7 @@ class GANModel:
             "format": FORMAT,
             "classes": list(self.classes),
             "shape": self.shape.to_json(),
-            "lens": {
-                "scale": self.lens.scale,
-                "unit_norm": self.lens.unit_norm,
-                "identity": self.lens.identity,
-            },
+            "space": {"scale": self.space.scale},
         }
         with directory_write(directory) as temporary:
             save_file(tensors, temporary / WEIGHTS, metadata={"format": "pt"})
@@ -139,15 +137,15 @@ class GANModel:
         if problem := damage(directory):
             raise InputError(f"{directory}: damaged model: {problem}; restore it or train again")
         config = json.loads((directory / CONFIG).read_text("utf-8"))
-        states: dict[str, dict[str, Tensor]] = {"generator": {}, "discriminator": {}, "lens": {}}
+        states: dict[str, dict[str, Tensor]] = {"generator": {}, "discriminator": {}, "space": {}}
         for key, value in load_file(directory / WEIGHTS).items():
             part, name = key.split(".", 1)
             states[part][name] = value
-        lens: dict[str, Any] = states["lens"] | config["lens"]
+        space: dict[str, Any] = states["space"] | config["space"]
         return cls(
             Shape.from_json(config["shape"]),
             tuple(config["classes"]),
-            Lens(**lens),
+            PrincipalSpace(**space),
             states["generator"],
             states["discriminator"],
         )
@@ -156,7 +154,7 @@ class GANModel:
         return {
             "generator": self.generator,
             "discriminator": self.discriminator,
-            "lens": self.lens,
+            "space": self.space,
         }
 
     def _judge(self, vectors: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -164,10 +162,10 @@ class GANModel:
         judged = []
         for start in range(0, max(1, len(vectors)), BLOCK_ROWS):
             block = np.ascontiguousarray(vectors[start : start + BLOCK_ROWS], dtype=np.float32)
-            seen_ND = self.lens(self.lens.standardize(torch.from_numpy(block)))
-            seen_END = seen_ND.expand(self.shape.members, -1, -1)
-            classes_ENC = self.discriminator(seen_END).classes[0].double().softmax(-1)
+            x_ND = self.space.standardize(torch.from_numpy(block))
+            seen_END = self.discriminator.view(x_ND.double())
+            classes_ENC = self.discriminator(seen_END).classes[0].softmax(-1)
             # The source score of a row of unknown class weighs the projections by its posterior.
-            source_EN = self.discriminator(seen_END, classes_ENC.float()).source_EB
-            judged.append((classes_ENC.numpy(), torch.sigmoid(-source_EN.double()).numpy()))
+            source_EN = self.discriminator(seen_END, classes_ENC).source_EB
+            judged.append((classes_ENC.numpy(), torch.sigmoid(-source_EN).numpy()))
         return judged

@@ -35,7 +35,7 @@ class Shape:
         return cls(
             embedding_width=embedding_width,
             classes=tuple(classes),
-            noise_width=first.generator.noise_width,
+            noise_width=first.generator.noise_width or embedding_width,
             noise=first.generator.noise,
             generator=_size([r.generator for r in recipes]),
             discriminator=_size(

@@ -65,8 +65,8 @@ class GeneratorRecipe:
     """Units per hidden layer."""
     noise: Literal["normal", "uniform"] = "normal"
     """Distribution of the noise: N(0, 1), or U(0, 1) as in GAN-BERT."""
-    noise_width: int = 256
-    """Width of the noise vector."""
+    noise_width: int = 0
+    """Width of the noise vector; 0: that of an embedding, so that no direction is left out."""
     dropout: float = 0.0
     """Dropout probability of the hidden layers."""
     linear_skip: bool = True
@@ -92,11 +92,9 @@ class DiscriminatorRecipe:
     linear_skip: bool = True
     """Class heads also see the embedding itself, so that logistic regression is a special case."""
     warm_start: bool = True
-    """The linear skip begins at cross-validated logistic regression and keeps its penalty."""
-    unit_norm: bool = True
-    """The discriminator sees the direction of an embedding, not its length."""
-    spectrum: float = 0.5
-    """Weigh principal components by variance ** (spectrum / 2); 0: as they are."""
+    """The linear skip begins at logistic regression, averaged over penalties, and keeps theirs."""
+    spectra: tuple[float, ...] = (-0.5, 0.0, 0.5, 1.0)
+    """Weigh principal components by variance ** (s / 2), s chosen from these by the labels."""
     spectral_norm: bool = False
     """Divide each weight matrix by its largest singular value."""
     ema: float = 0.99

@@ -157,6 +157,8 @@ def _in_words(hint: Any, value: object) -> str:  # noqa: ANN401 - a type or a ty
         return f"one of {', '.join(choices)}{meant}"
     if get_origin(hint) is tuple:
         item = get_args(hint)[0]
+        if item is float:
+            return "a list of numbers such as [0.0, 0.5]"
         choices = [str(choice) for choice in get_args(item)]
         return f"a list such as [{', '.join(choices[:2])}], from {', '.join(choices)}"
     names = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}

@@ -53,15 +53,15 @@ RANGES: Mapping[str, Range] = {
     "encoder.token_budget": _COUNT,
     "generator.depth": _DEPTH,
     "generator.width": _COUNT,
-    "generator.noise_width": _COUNT,
+    "generator.noise_width": Range(0),
     "generator.dropout": _BELOW_ONE,
     "generator.ema": _BELOW_ONE,
     "discriminator.depth": _DEPTH,
     "discriminator.width": _COUNT,
     "discriminator.dropout": _BELOW_ONE,
     "discriminator.input_noise": _WEIGHT,
-    # Beyond 2, hardly any principal component but the first is left.
-    "discriminator.spectrum": Range(0, 2),
+    # Beyond 2, hardly any principal component but the first is left; below -1, none of them.
+    "discriminator.spectra": Range(-1, 2),
     "discriminator.ema": _BELOW_ONE,
     "objective.adversarial": _WEIGHT,
     "objective.class_real": _WEIGHT,
@@ -102,15 +102,19 @@ def check_recipe(recipe: Recipe) -> None:
     """
     for key, allowed in RANGES.items():
         value = value_at(recipe, key)
-        if not isinstance(value, int | float) or value not in allowed:
-            raise InputError(f"{key}: found {value}, expected {allowed}")
+        several = value if isinstance(value, tuple) else (value,)
+        for number in several:
+            if not isinstance(number, int | float) or number not in allowed:
+                raise InputError(f"{key}: found {number}, expected {allowed}")
+    if not recipe.discriminator.spectra:
+        raise InputError("discriminator.spectra is empty; [0] leaves embeddings as they are")
     for key in ("data.train", "encoder.name"):
         if not str(value_at(recipe, key)).strip():
             raise InputError(f"{key} is empty; {recipe_fields()[key].help}")
     _check_contradictions(recipe)
 
 
-def value_at(recipe: Recipe, key: str) -> float | str | tuple[str, ...]:
+def value_at(recipe: Recipe, key: str) -> float | str | tuple[str | float, ...]:
     """Return what a recipe holds at a dotted key."""
     value: object = recipe
     for part in key.split("."):

@@ -12,6 +12,7 @@ from torch import Tensor
 from acgan_bert.gan.discriminator import Discriminator
 from acgan_bert.gan.generator import Generator
 from acgan_bert.gan.layers import linears
+from acgan_bert.gan.space import PrincipalSpace
 from acgan_bert.member import Member
 from acgan_bert.warm_start import LinearClassifier, fit_class_gaussian, fit_logistic
 
@@ -23,38 +24,43 @@ def start_players(
     generator: Generator,
     discriminator: Discriminator,
     members: Sequence[Member],
+    space: PrincipalSpace,
     real_ND: Tensor,
-    seen_ND: Tensor,
 ) -> Tensor:
-    """Start the players' skips as each member's recipe asks, their MLPs silent.
+    """Choose what each member sees, and start the skips as its recipe asks, their MLPs silent.
 
     Args:
         generator: Generators of all members; changed in place.
         discriminator: Discriminators of all members; changed in place.
         members: Their labels and recipes.
-        real_ND: Standardized embeddings.
-        seen_ND: The same through the lens.
+        space: The players' coordinates.
+        real_ND: Real embeddings in these coordinates.
 
     Returns:
         (E,) ridge that each discriminator's skip keeps in training; 0 where it is not started.
     """
     recipe, ridge_E = members[0].recipe, torch.zeros(len(members))
+    spectra = recipe.discriminator.spectra
+    gains_SD = np.stack([space.gain(spectrum).double().numpy() for spectrum in spectra])
     start_discriminator = recipe.discriminator.warm_start and discriminator.skips is not None
     start_generator = recipe.generator.warm_start and generator.skip is not None
-    if not (start_discriminator or start_generator):
+    if len(spectra) == 1:
+        discriminator.gain_ED.copy_(space.gain(spectra[0]))
+    if not (start_discriminator or start_generator or len(spectra) > 1):
         return ridge_E
-    width = seen_ND.shape[1]
-    rows_ND = seen_ND.numpy().astype(np.float64) / np.sqrt(width)  # mean square norm 1
+    width = real_ND.shape[1]
     starts: dict[tuple[bytes, int], tuple[LinearClassifier, np.ndarray]] = {}
     for e, member in enumerate(members):
         key = (member.labels.tobytes(), member.recipe.seed)  # members of a run share their labels
         if key not in starts:
-            linear = _classifier(member, rows_ND)
-            posterior = linear.predict_proba(rows_ND)
-            starts[key] = linear, _gaussian(member, posterior, real_ND)
+            linear = _classifier(member, real_ND, gains_SD)
+            starts[key] = linear, _gaussian(member, linear, real_ND)
         linear, gaussian = starts[key]
+        # Of gains that are powers of the variances, the geometric mean is again one.
+        gain_D = np.exp(linear.shares @ np.log(gains_SD))
+        discriminator.gain_ED[e] = torch.from_numpy(gain_D)
         if start_discriminator:
-            _start_discriminator(discriminator, e, linear)
+            _start_discriminator(discriminator, e, linear, gain_D)
             # Two classes are a symmetric pair of logits, whose squares sum to half of w's.
             pair = 2.0 if linear.bias.shape == (2,) else 1.0
             ridge_E[e] = pair * width / (linear.strength * int((member.labels >= 0).sum()))
@@ -63,32 +69,47 @@ def start_players(
     return ridge_E
 
 
-def _classifier(member: Member, rows_ND: np.ndarray) -> LinearClassifier:
-    known = member.labels >= 0
-    return fit_logistic(rows_ND[known], member.labels[known], seed=member.recipe.seed)
+def _classifier(member: Member, real_ND: Tensor, gains_SD: np.ndarray) -> LinearClassifier:
+    known = np.flatnonzero(member.labels >= 0)
+    return fit_logistic(
+        _rows(real_ND, known),
+        member.labels[known],
+        gains=gains_SD / np.sqrt(real_ND.shape[1]),
+        # The leading components are the likelier place, before any label has been seen.
+        prior=[2.0**spectrum for spectrum in member.recipe.discriminator.spectra],
+        seed=member.recipe.seed,
+    )
 
 
-def _gaussian(member: Member, posterior_NC: np.ndarray, real_ND: Tensor) -> np.ndarray:
-    """Return the linear map (Z + C, D) of the class Gaussian of all rows that are used."""
-    labels, recipe = member.labels, member.recipe.generator
+def _gaussian(member: Member, linear: LinearClassifier, real_ND: Tensor) -> np.ndarray:
+    """Return the linear map (Z + C, D) of the class Gaussian of the rows that are used."""
+    recipe = member.recipe.generator
+    noise_width = recipe.noise_width or real_ND.shape[1]
+    used = np.flatnonzero(member.labels >= -1)[:GAUSSIAN_ROWS]
+    rows_nD, labels = _rows(real_ND, used), member.labels[used]
+    posterior_nC = linear.predict_proba(rows_nD)
     known = labels >= 0
-    posterior_NC[known] = np.eye(posterior_NC.shape[1])[labels[known]]
-    used = np.flatnonzero(labels >= -1)[:GAUSSIAN_ROWS]
-    rows_ND = real_ND.numpy()[used].astype(np.float64)
-    gaussian = fit_class_gaussian(rows_ND, posterior_NC[used], noise_width=recipe.noise_width)
+    posterior_nC[known] = np.eye(posterior_nC.shape[1])[labels[known]]
+    gaussian = fit_class_gaussian(rows_nD, posterior_nC, noise_width=noise_width)
     if recipe.noise == "uniform":  # mean 1/2 and variance 1/12 instead of 0 and 1
-        spread, means = gaussian[: recipe.noise_width], gaussian[recipe.noise_width :]
+        spread, means = gaussian[:noise_width], gaussian[noise_width:]
         spread *= np.sqrt(12.0)
         means -= spread.sum(0) / 2.0
     return gaussian
 
 
+def _rows(real_ND: Tensor, rows: np.ndarray) -> np.ndarray:
+    return real_ND[torch.from_numpy(rows)].numpy().astype(np.float64)
+
+
 @torch.no_grad()
-def _start_discriminator(player: Discriminator, e: int, linear: LinearClassifier) -> None:
+def _start_discriminator(
+    player: Discriminator, e: int, linear: LinearClassifier, gain_D: np.ndarray
+) -> None:
     assert player.skips is not None
     skip_EDC, head = linears(player.skips)[0].weight_EIO, linears(player.heads)[0]
     assert head.bias_E1O is not None
-    skip_EDC[e] = torch.from_numpy(linear.weights / np.sqrt(skip_EDC.shape[1]))
+    skip_EDC[e] = torch.from_numpy(linear.weights / gain_D[:, None])
     head.weight_EIO[e].zero_()
     head.bias_E1O[e, 0] = torch.from_numpy(linear.bias)
 

@@ -143,7 +143,7 @@ def model_of(ensemble: Ensemble, classes: tuple[str, ...]) -> GANModel:
             (ensemble.generator, ensemble.discriminator), ensemble.averages, strict=True
         )
     )
-    return GANModel(ensemble.shape, classes, ensemble.lens, generator, discriminator)
+    return GANModel(ensemble.shape, classes, ensemble.space, generator, discriminator)
 
 
 def check_rows(rows: TrainingRows) -> None:
@@ -214,7 +214,6 @@ def _evaluate(
     if dev is None or not (dev.labels >= 0).any():
         return scalars
     scored = dev.labels >= 0
-    view_ND = ensemble.lens(ensemble.lens.standardize(torch.from_numpy(dev.vectors[scored])))
-    view_END = view_ND.expand(len(ensemble.members), -1, -1)
-    guesses = ensemble.class_probabilities(view_END).mean(0).argmax(-1).numpy()
+    x_ND = ensemble.space.standardize(torch.from_numpy(dev.vectors[scored]))
+    guesses = ensemble.class_probabilities(x_ND).mean(0).argmax(-1).numpy()
     return scalars | {"dev_accuracy": float((guesses == dev.labels[scored]).mean())}

@@ -1,84 +1,115 @@
 """Where both players begin: logistic regression, and a class-conditional Gaussian.
 
 The players' linear skips hold these as special cases; starting there means that every further step
-has to earn its place. The penalty that cross-validation chose for the regression stays on the
-discriminator's skip during training, so that pseudo-labels move it against the same resistance.
+has to earn its place. The penalty behind the regression stays on the discriminator's skip during
+training, so that pseudo-labels move it against the same resistance.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 from threadpoolctl import threadpool_limits
 
-STRENGTHS = (1.0, 3.0, 10.0)
-"""Inverse penalties C that cross-validation chooses from, for rows of mean square norm 1."""
+STRENGTHS = (1.0, 3.0, 10.0, 30.0)
+"""Inverse penalties C that are weighed against each other, for rows of mean square norm 1."""
+NEGLIGIBLE = 1e-3
+"""Share below which a fit is not worth its time."""
 SHARPNESS = 2.0
 """Power to which guessed class probabilities are raised before class means are taken."""
-MOST_ROWS = 2000
+MOST_ROWS = 1000
 """Rows that cross-validation looks at; more do not change the choice and cost time."""
 
 
 @dataclass(frozen=True, slots=True)
 class LinearClassifier:
-    """Logits x @ weights + bias: weights (D, C), bias (C,), and the inverse penalty C chosen."""
+    """Logits x @ weights + bias, and what they are an average over."""
 
     weights: np.ndarray
+    """(D, C)."""
     bias: np.ndarray
+    """(C,)."""
     strength: float
+    """Inverse penalty C: the geometric mean over the average."""
+    shares: np.ndarray
+    """(S,) weight of each gain in the average."""
 
     def predict_proba(self, vectors: np.ndarray) -> np.ndarray:
         """Return class probabilities, (N, C)."""
-        logits = vectors @ self.weights + self.bias
-        exponentials = np.exp(logits - logits.max(1, keepdims=True))
-        return exponentials / exponentials.sum(1, keepdims=True)
+        return softmax(vectors @ self.weights + self.bias, axis=1)
 
 
 @threadpool_limits.wrap(limits=1)  # small systems: waiting for a second thread costs more
-def fit_logistic(vectors: np.ndarray, labels: np.ndarray, *, seed: int) -> LinearClassifier:
-    """Fit multinomial logistic regression, its penalty chosen by cross-validated likelihood.
+def fit_logistic(
+    vectors: np.ndarray,
+    labels: np.ndarray,
+    *,
+    gains: np.ndarray,
+    prior: Sequence[float],
+    seed: int,
+) -> LinearClassifier:
+    """Fit multinomial logistic regression under several gains and penalties; average the fits.
+
+    With few labels the best gain and penalty are hardly known, and picking one is a gamble. So each
+    fit counts by its prior times its held-out likelihood, as a model's posterior weight would be
+    (Bayesian model averaging, the cross-validated likelihood in place of the evidence).
 
     Args:
-        vectors: Labelled rows, (n, D), of mean square norm about 1.
+        vectors: Labelled rows, (n, D).
         labels: Their classes, (n,), every class 0 … C-1 present.
+        gains: Factors on the columns, (S, D), each giving rows of mean square norm about 1.
+        prior: Prior weight of each gain.
         seed: Seed of the folds.
 
     Returns:
-        The classifier; two classes are written as a symmetric pair of logits.
+        The average, which is linear in the vectors as they are. Two classes are written as a
+        symmetric pair of logits.
     """
-    strength = choose_strength(vectors, labels, seed=seed)
-    fitted = LogisticRegression(C=strength, max_iter=1000).fit(vectors, labels)
-    weights, bias = fitted.coef_.T, fitted.intercept_
+    likelihoods = np.stack(
+        [held_out_likelihoods(vectors * gain, labels, STRENGTHS, seed=seed) for gain in gains]
+    )
+    shares = softmax(likelihoods + np.log(prior)[:, None])
+    shares = np.where(shares < NEGLIGIBLE, 0.0, shares)
+    shares = shares / shares.sum()
+    weights, bias = 0.0, 0.0
+    for s, c in zip(*np.nonzero(shares), strict=True):
+        fitted = LogisticRegression(C=STRENGTHS[c], max_iter=1000).fit(vectors * gains[s], labels)
+        weights = weights + shares[s, c] * gains[s][:, None] * fitted.coef_.T
+        bias = bias + shares[s, c] * fitted.intercept_
     if weights.shape[1] == 1:
         weights, bias = np.hstack([-weights, weights]) / 2, np.concatenate([-bias, bias]) / 2
-    return LinearClassifier(weights, bias, strength)
+    strength = float(np.exp(shares.sum(0) @ np.log(STRENGTHS)))
+    return LinearClassifier(weights, bias, strength, shares.sum(1))
 
 
 @threadpool_limits.wrap(limits=1)
-def choose_strength(vectors: np.ndarray, labels: np.ndarray, *, seed: int) -> float:
-    """Return the inverse penalty of the highest held-out likelihood over stratified folds.
+def held_out_likelihoods(
+    vectors: np.ndarray, labels: np.ndarray, strengths: Sequence[float], *, seed: int
+) -> np.ndarray:
+    """Return the log-likelihood of logistic regression over stratified folds, by strength.
 
-    With fewer than two rows in some class, or two classes, there is nothing to validate on: the
-    middle of the range is returned.
+    With fewer than two rows in some class, or one class, there is nothing to hold out: all are 0.
     """
     if len(labels) > MOST_ROWS:
         kept = np.random.default_rng(seed).permutation(len(labels))[:MOST_ROWS]
         vectors, labels = vectors[kept], labels[kept]
     counts = np.unique(labels, return_counts=True)[1]
     folds = min(5, int(counts.min()))
+    likelihoods = np.zeros(len(strengths))
     if folds < 2 or len(counts) < 2:
-        return STRENGTHS[len(STRENGTHS) // 2]
-    likelihoods = np.zeros(len(STRENGTHS))
+        return likelihoods
     splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
     for inside, outside in splitter.split(vectors, labels):
-        for index, strength in enumerate(STRENGTHS):
-            model = LogisticRegression(C=strength, max_iter=200)
+        for index, strength in enumerate(strengths):
+            model = LogisticRegression(C=strength, max_iter=200, tol=1e-3)
             model.fit(vectors[inside], labels[inside])
             columns = np.searchsorted(model.classes_, labels[outside])
             picked = model.predict_log_proba(vectors[outside])[np.arange(len(outside)), columns]
             likelihoods[index] += np.maximum(picked, -30.0).sum()
-    return STRENGTHS[int(likelihoods.argmax())]
+    return likelihoods
 
 
 def fit_class_gaussian(

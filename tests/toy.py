@@ -6,7 +6,6 @@ import torch
 from acgan_bert.gan.adversaries import ADVERSARIES
 from acgan_bert.gan.discriminator import one_hot_condition
 from acgan_bert.gan.layers import MemberStreams
-from acgan_bert.gan.lens import Lens
 from acgan_bert.gan.step import Batch, Game, Weights
 from acgan_bert.networks import Shape, build_discriminator, build_generator
 from acgan_bert.recipe import Recipe
@@ -70,11 +69,11 @@ def toy_game(name, weights=Weights(), *, members=2, classes=(2, 3)) -> tuple[Gam
     ]
     shape, streams = Shape.of(recipes, width, classes), MemberStreams(range(members))
     real_EBD = torch.randn(members, rows, width)
-    lens = Lens.fit(real_EBD.flatten(0, 1) + 1.0, unit_norm=True, spectrum=0.5)
+    discriminator = build_discriminator(shape, streams)
+    discriminator.gain_ED.copy_(torch.rand(members, width) + 0.5)
     game = Game(
         generator=build_generator(shape, streams),
-        discriminator=build_discriminator(shape, streams),
-        lens=lens,
+        discriminator=discriminator,
         adversary=ADVERSARIES[name],
         weights=weights,
         classes=classes,
@@ -93,7 +92,6 @@ def toy_game(name, weights=Weights(), *, members=2, classes=(2, 3)) -> tuple[Gam
     fakes_EBT = torch.stack([torch.randint(count, (members, rows)) for count in classes], -1)
     return game, Batch(
         real_EBD=real_EBD,
-        seen_EBD=lens(real_EBD),
         labels_EBT=labels_EBT,
         targets=targets,
         trust_EBT=(labels_EBT < 0).float(),

@@ -51,7 +51,9 @@ class Discriminator(nn.Module):
     """Judge embeddings: an MLP trunk, a source head and class heads.
 
     A class head sees the trunk's features and, with ``linear_skip``, the embedding itself, so that
-    the classifier holds logistic regression as a special case.
+    the classifier holds logistic regression as a special case. What a member sees of an embedding
+    is its :meth:`view`: principal coordinates, each times a gain of its own (``gain_ED``, fixed
+    before training; 1 unless :mod:`acgan_bert.starts` sets it).
 
     Args:
         embedding_width: Width D of an embedding.
@@ -64,6 +66,7 @@ class Discriminator(nn.Module):
     """
 
     units_E: Tensor
+    gain_ED: Tensor
 
     def __init__(
         self,
@@ -85,6 +88,7 @@ class Discriminator(nn.Module):
             )
 
         self.register_buffer("units_E", torch.tensor(widths).float(), persistent=False)
+        self.register_buffer("gain_ED", torch.ones(members, embedding_width))
         self.trunk = MemberMLP(embedding_width, size, streams)
         self.source = MemberLinear(widths, [1] * members, streams)
         self.heads = heads(widths)
@@ -96,11 +100,15 @@ class Discriminator(nn.Module):
             else None
         )
 
+    def view(self, x: Tensor) -> Tensor:
+        """Weigh the coordinates of embeddings, (E, B, D) or (B, D), as each member sees them."""
+        return x * self.gain_ED.unsqueeze(1)
+
     def forward(self, x_EBD: Tensor, condition_EBK: Tensor | None = None) -> Judgment:
-        """Judge embeddings (E, B, D).
+        """Judge views of embeddings (E, B, D).
 
         Args:
-            x_EBD: Embeddings.
+            x_EBD: What :meth:`view` returned, with noise or without.
             condition_EBK: Class probabilities of all tasks side by side. With a projection, the
                 source score gains Σ_k condition_k (v_k · features).
         """

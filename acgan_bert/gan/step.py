@@ -18,7 +18,6 @@ from acgan_bert.gan import objectives
 from acgan_bert.gan.adversaries import Adversary
 from acgan_bert.gan.discriminator import Discriminator, Judgment
 from acgan_bert.gan.generator import Generator
-from acgan_bert.gan.lens import Lens
 from acgan_bert.gan.objectives import class_loss, over_tasks
 from acgan_bert.gan.optimizer import MemberAdamW
 
@@ -27,9 +26,7 @@ class Batch(NamedTuple):
     """Real rows (labelled stream first, then unlabelled) and what the fakes are made from."""
 
     real_EBD: Tensor
-    """Standardized embeddings; never requires a gradient."""
-    seen_EBD: Tensor
-    """The same rows through the discriminator's lens, computed once for the whole corpus."""
+    """Standardized principal coordinates; never requires a gradient."""
     labels_EBT: Tensor
     """Class index of each row for each task; -1: no label."""
     targets: tuple[Tensor, ...]
@@ -75,7 +72,6 @@ class Game:
 
     generator: Generator
     discriminator: Discriminator
-    lens: Lens
     adversary: Adversary
     weights: Weights
     classes: Sequence[int]
@@ -113,10 +109,11 @@ class Game:
 
     def position(self, batch: Batch) -> Position:
         """Make fakes and judge them together with the real rows, in one pass."""
-        seen_EBD = batch.seen_EBD.detach().requires_grad_(self.weights.r1 > 0)
+        view = self.discriminator.view
+        seen_EBD = view(batch.real_EBD).detach().requires_grad_(self.weights.r1 > 0)
         targets_EBK = torch.cat(batch.targets, dim=-1)
         fake_EBD = self.generator(batch.noise_EBZ, batch.fake_condition_EBK)
-        views_EXD = torch.cat([seen_EBD, self.lens(fake_EBD)], dim=1)
+        views_EXD = torch.cat([seen_EBD, view(fake_EBD)], dim=1)
         if batch.view_noise_EXD is not None:  # on both sides, or it would tell them apart
             views_EXD = views_EXD + batch.view_noise_EXD
         conditions_EXK = torch.cat([targets_EBK, batch.fake_condition_EBK], dim=1)

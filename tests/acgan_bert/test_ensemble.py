@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch.nn.functional import one_hot
 
+from acgan_bert import warm_start
 from acgan_bert.ensemble import Ensemble
 from acgan_bert.gan.adversaries import ADVERSARIES
 from acgan_bert.member import Member
@@ -72,11 +73,10 @@ def test_member_trains_as_it_would_alone(name):
         together.step()
         for single in singles:
             single.step()
-    seen_ND = together.seen_ND
-    probabilities_ENC = together.class_probabilities(seen_ND.expand(len(members), -1, -1))
+    probabilities_ENC = together.class_probabilities(together.real_ND)
     for index, single in enumerate(singles):
         assert_member_equals_itself_alone(weights(single), weights(together), index, tolerance=1e-5)
-        alone_1NC = single.class_probabilities(seen_ND.unsqueeze(0))
+        alone_1NC = single.class_probabilities(single.real_ND)
         torch.testing.assert_close(probabilities_ENC[index], alone_1NC[0], rtol=0, atol=1e-5)
 
 
@@ -156,21 +156,23 @@ def test_average_of_the_weights_by_hand(ema):
         assert torch.equal(trained.averages[0]["output.bias_E1O"], bias)
 
 
-def test_warm_start_is_logistic_regression_and_its_penalty():
+def test_warm_start_is_logistic_regression_and_its_penalty(monkeypatch):
+    monkeypatch.setattr(warm_start, "STRENGTHS", (3.0,))
     vectors, truth, _ = blobs(classes=3, distance=1.0)
     labels = [np.where(np.arange(60) % 20 < count, truth, -1) for count in (10, 2)]
-    members = [Member(tiny_recipe(), visible, 1) for visible in labels]
+    recipe = tiny_recipe(discriminator__spectra=[0.5])
+    members = [Member(recipe, visible, 1) for visible in labels]
     trained = Ensemble(vectors, members, num_classes=3)
     skips = trained.discriminator.skips[0].weight_EIO.detach()
     head = trained.discriminator.heads[0]
-    seen_END = trained.seen_ND.expand(2, -1, -1)
+    seen_END = trained.discriminator.view(trained.real_ND)
     logits_ENC = seen_END @ skips + head.bias_E1O.detach()
     assert not head.weight_EIO.any()  # the trunk starts silent
-    torch.testing.assert_close(trained.class_probabilities(seen_END), logits_ENC.softmax(-1))
+    torch.testing.assert_close(trained.class_probabilities(trained.real_ND), logits_ENC.softmax(-1))
     for e, visible in enumerate(labels):
         known = torch.from_numpy(np.flatnonzero(visible >= 0))
         error_NC = logits_ENC[e, known].softmax(-1) - one_hot(torch.from_numpy(truth)[known], 3)
-        pull_DC = trained.seen_ND[known].T @ error_NC / len(known)
+        pull_DC = seen_END[e, known].T @ error_NC / len(known)
         # At the optimum of the penalized likelihood, class loss and ridge pull equally.
         ridge_DC = trained.game.ridge_E[e] * skips[e]
         torch.testing.assert_close(pull_DC, -ridge_DC, atol=1e-3, rtol=0)

@@ -85,7 +85,7 @@ def test_members_take_turns_at_the_same_noise(noise):
         4, 4, generator=torch.Generator().manual_seed(3)
     )
     condition_MK = torch.eye(3)[torch.tensor([0, 1, 2, 0])]
-    fakes_EMD = model.lens.restore(
+    fakes_EMD = model.space.restore(
         model.generator(noise_MZ.expand(2, -1, -1), condition_MK.expand(2, -1, -1))
     )
     expected_MD = fakes_EMD[[0, 1, 0, 1], [0, 1, 2, 3]]
@@ -105,7 +105,7 @@ def test_samples_lie_in_the_space_of_the_embeddings(model):
         {},
         {"objective__name": "reac-gan", "discriminator__spectral_norm": True},
         {"objective__name": "gan-bert", "generator__noise": "uniform", "generator__depth": 2},
-        {"discriminator__unit_norm": False, "discriminator__spectrum": 0.0},
+        {"discriminator__spectra": [0.0]},
         {"discriminator__linear_skip": False, "generator__linear_skip": False},
     ],
 )

@@ -67,7 +67,8 @@ def test_dumped_recipe_holds_every_key():
 
 
 def test_every_number_has_a_range_and_every_field_a_help_text():
-    numbers = {key for key, field in recipe_fields().items() if field.hint in (int, float)}
+    hints = (int, float, tuple[float, ...])
+    numbers = {key for key, field in recipe_fields().items() if field.hint in hints}
     assert set(RANGES) == numbers
     assert all(field.help for field in recipe_fields().values())
 
@@ -125,6 +126,7 @@ def test_labels_per_class_and_label_fraction_take_each_others_place():
         ("generator:\n  depth: true\n", "generator.depth: found True, expected a whole number"),
         ("generator:\n  depth:\n", "generator.depth: found None, expected a whole number"),
         ("generator:\n  depth: [1, 2]\n", "generator.depth: found"),
+        ("discriminator:\n  spectra: x\n", "spectra: found 'x', expected a list of numbers"),
         ("generator: 3\n", "line 1: generator must hold keys"),
         ("generator:\n  depth: 1\n  depth: 2\n", "line 3: generator.depth is given twice"),
         ("objective:\n  name: hing\n", "found 'hing', expected one of .*did you mean hinge"),
@@ -168,9 +170,11 @@ def test_values_outside_a_range_are_refused_with_key_value_and_range(key):
         wrong.append(int(above) if integer else above)
     if not integer:
         wrong += [float("nan"), float("inf")]
+    several = recipe_fields()[key].hint == tuple[float, ...]
     for value in wrong:
-        recipe = apply(Recipe(), {key: value})
-        with pytest.raises(InputError, match=f"{key}: found {value_at(recipe, key)}, expected"):
+        recipe = apply(Recipe(), {key: [value] if several else value})
+        found = value_at(recipe, key)[0] if several else value_at(recipe, key)
+        with pytest.raises(InputError, match=f"{key}: found {found}, expected"):
             check_recipe(recipe)
 
 
@@ -189,6 +193,7 @@ def test_depths_of_one_and_sixteen_are_in_range_and_seventeen_is_not():
         {"report.baselines": ["gan_bert", "gan_bert"]},
         {"data.train": " "},
         {"encoder.name": ""},
+        {"discriminator.spectra": []},
     ],
 )
 def test_contradictions_and_empty_sources_are_refused(values):

@@ -1,9 +1,10 @@
 import numpy as np
+import pytest
 import torch
 
+from acgan_bert import warm_start
 from acgan_bert.ensemble import Ensemble
 from acgan_bert.member import Member
-from acgan_bert.warm_start import STRENGTHS
 from tests.toy import blobs, tiny_recipe
 
 VECTORS, TRUTH, _ = blobs(rows=200)
@@ -11,7 +12,7 @@ VECTORS, TRUTH, _ = blobs(rows=200)
 
 def start(*labels, **changes):
     """Return an ensemble before its first step, one member per set of labels."""
-    recipe = tiny_recipe(generator__noise_width=6, **changes)
+    recipe = tiny_recipe(**{"generator__noise_width": 6, **changes})
     members = [Member(recipe, visible, index) for index, visible in enumerate(labels)]
     return Ensemble(VECTORS, members, num_classes=2)
 
@@ -20,7 +21,7 @@ def fakes(trained, label, rows=4000):
     condition_EBK = torch.eye(2)[label].expand(len(trained.members), rows, 2)
     noise_EBZ = torch.randn(len(trained.members), rows, 6)
     with torch.no_grad():
-        return trained.lens.restore(trained.generator(noise_EBZ, condition_EBK)).numpy()
+        return trained.space.restore(trained.generator(noise_EBZ, condition_EBK)).numpy()
 
 
 def test_generator_begins_at_the_gaussian_of_its_classes():
@@ -38,20 +39,21 @@ def test_uniform_noise_begins_at_the_same_gaussian():
     noise_EBZ = torch.rand(1, 4000, 6)
     condition_EBK = torch.eye(2)[0].expand(1, 4000, 2)
     with torch.no_grad():
-        drawn_BD = trained.lens.restore(trained.generator(noise_EBZ, condition_EBK))[0].numpy()
+        drawn_BD = trained.space.restore(trained.generator(noise_EBZ, condition_EBK))[0].numpy()
     np.testing.assert_allclose(drawn_BD.mean(0), VECTORS[TRUTH == 0].mean(0), atol=0.1)
     np.testing.assert_allclose(np.cov(drawn_BD.T), np.cov(VECTORS[TRUTH == 0].T), atol=0.2)
 
 
-def test_two_classes_keep_the_penalty_of_the_regression_itself():
+def test_two_classes_keep_the_penalty_of_the_regression_itself(monkeypatch):
     """A symmetric pair of logits has half the squares of the one weight vector it stands for."""
+    monkeypatch.setattr(warm_start, "STRENGTHS", (3.0,))
     trained = start(TRUTH)
     pair_DC = trained.discriminator.skips[0].weight_EIO[0].detach().double()
     whole_D = (pair_DC[:, 1] - pair_DC[:, 0]).numpy() * np.sqrt(6)
     strength = 6 * 2.0 / (float(trained.game.ridge_E[0]) * len(TRUTH))
     kept = 0.5 * float(trained.game.ridge_E[0]) * float(pair_DC.square().sum())
     np.testing.assert_allclose(kept, 0.5 * whole_D @ whole_D / (strength * len(TRUTH)), rtol=1e-5)
-    assert strength in STRENGTHS or np.isclose(strength, STRENGTHS, rtol=1e-5).any()
+    assert strength == pytest.approx(3.0)
 
 
 def test_members_start_from_their_own_labels_and_equal_labels_from_equal_skips():
@@ -85,5 +87,12 @@ def test_rows_that_are_not_used_do_not_move_the_start():
     used = visible >= -1
     means = np.stack([VECTORS[used & (c == TRUTH)].mean(0) for c in (0, 1)])
     for label in (0, 1):
-        found = trained.lens.restore(trained.generator.skip.weight_EIO[0, 6 + label]).detach()
+        found = trained.space.restore(trained.generator.skip.weight_EIO[0, 6 + label]).detach()
         np.testing.assert_allclose(found, means[label], atol=1e-4)
+
+
+def test_noise_of_width_zero_is_as_wide_as_an_embedding():
+    trained = start(TRUTH, generator__noise_width=0)
+    assert trained.shape.noise_width == VECTORS.shape[1]
+    assert trained.generator.skip.weight_EIO.shape[1] == VECTORS.shape[1] + 2
+    trained.step()

@@ -139,7 +139,7 @@ def test_two_labels_a_class_are_enough_for_two_blobs(name):
         generator__ema=0.9,
         training__generator_learning_rate=5e-3,
         training__batch_size=32,
-        training__steps=60,
+        training__steps=80,
     )
     untrained = train_gan(rows, replace(recipe, training=replace(recipe.training, steps=1)))
     model = train_gan(rows, recipe)

@@ -6,11 +6,13 @@ from acgan_bert import warm_start
 from acgan_bert.warm_start import (
     SHARPNESS,
     STRENGTHS,
-    choose_strength,
     fit_class_gaussian,
     fit_logistic,
+    held_out_likelihoods,
 )
 from tests.toy import blobs
+
+PLAIN = np.ones((1, 6))
 
 
 def unit(vectors):
@@ -19,54 +21,82 @@ def unit(vectors):
 
 
 @pytest.mark.parametrize("classes", [2, 3])
-def test_fit_is_scikit_learns_logistic_regression(classes):
+def test_one_gain_and_penalty_are_scikit_learns_logistic_regression(classes, monkeypatch):
+    monkeypatch.setattr(warm_start, "STRENGTHS", (3.0,))
     vectors, truth, _ = blobs(classes=classes, distance=1.0)
-    linear = fit_logistic(unit(vectors), truth, seed=0)
-    oracle = LogisticRegression(C=linear.strength, max_iter=1000).fit(unit(vectors), truth)
+    gain = np.linspace(0.5, 2.0, 6)
+    linear = fit_logistic(unit(vectors), truth, gains=gain[None], prior=[1.0], seed=0)
+    oracle = LogisticRegression(C=3.0, max_iter=1000).fit(unit(vectors) * gain, truth)
     assert linear.weights.shape == (6, classes)
+    assert linear.strength == pytest.approx(3.0)
     np.testing.assert_allclose(
-        linear.predict_proba(unit(vectors)), oracle.predict_proba(unit(vectors)), atol=1e-9
+        linear.predict_proba(unit(vectors)), oracle.predict_proba(unit(vectors) * gain), atol=1e-9
     )
 
 
+def test_fits_count_by_prior_and_held_out_likelihood(monkeypatch):
+    vectors, truth, _ = blobs(classes=3, distance=1.0)
+    vectors, gains = unit(vectors), np.array([np.ones(6), np.linspace(0.5, 2.0, 6)])
+    given = iter(np.log([[0.4, 0.0002, 0.1, 0.3], [0.1, 0.4, 0.2, 0.1]]))
+    monkeypatch.setattr(warm_start, "held_out_likelihoods", lambda *_, **__: next(given))
+    linear = fit_logistic(vectors, truth, gains=gains, prior=[1.0, 2.0], seed=0)
+    shares = np.array([[0.4, 0.0, 0.1, 0.3], [0.2, 0.8, 0.4, 0.2]])  # one is negligible
+    shares = shares / shares.sum()
+    logits = np.zeros((len(vectors), 3))
+    for gain, row in zip(gains, shares, strict=True):
+        for share, strength in zip(row, STRENGTHS, strict=True):
+            fit = LogisticRegression(C=strength, max_iter=1000).fit(vectors * gain, truth)
+            logits += share * fit.decision_function(vectors * gain)
+    np.testing.assert_allclose(vectors @ linear.weights + linear.bias, logits, atol=1e-9)
+    np.testing.assert_allclose(linear.shares, shares.sum(1))
+    assert linear.strength == pytest.approx(np.prod(np.array(STRENGTHS) ** shares.sum(0)))
+
+
 def test_probabilities_of_extreme_logits_are_numbers():
-    linear = warm_start.LinearClassifier(np.eye(2), np.zeros(2), 1.0)
+    linear = warm_start.LinearClassifier(np.eye(2), np.zeros(2), 1.0, np.ones(1))
     probabilities = linear.predict_proba(np.array([[1e4, -1e4], [0.0, 0.0]]))
     np.testing.assert_array_equal(probabilities, [[1.0, 0.0], [0.5, 0.5]])
+
+
+def test_labels_choose_the_gain_that_shows_their_classes():
+    vectors, truth, _ = blobs(rows=30, distance=0.0)
+    vectors = vectors.astype(np.float64)
+    vectors[:, 0] += np.where(truth == 1, 2.0, -2.0)
+    gains = np.array([[1.0, 0, 0, 0, 0, 0], [0, 1.0, 1.0, 1.0, 1.0, 1.0]])
+    shares = fit_logistic(vectors, truth, gains=gains, prior=[1.0, 1.0], seed=0).shares
+    assert shares[0] > 0.99
 
 
 def test_strong_signal_gets_a_weak_penalty_and_noise_a_strong_one():
     vectors, truth, _ = blobs(rows=60, distance=4.0)
     noise = np.random.default_rng(0).permutation(truth)
-    assert choose_strength(unit(vectors), truth, seed=0) == max(STRENGTHS)
-    assert choose_strength(unit(vectors), noise, seed=0) == min(STRENGTHS)
+    for labels, best in ((truth, len(STRENGTHS) - 1), (noise, 0)):
+        likelihoods = held_out_likelihoods(unit(vectors), labels, STRENGTHS, seed=0)
+        assert likelihoods.argmax() == best
 
 
-def test_one_row_in_a_class_gives_the_middle_of_the_range():
+def test_one_row_in_a_class_leaves_nothing_to_hold_out():
     vectors, truth, _ = blobs(rows=3)
-    assert choose_strength(vectors[:4], truth[:4], seed=0) == STRENGTHS[1]
-    assert fit_logistic(unit(vectors[:4]), truth[:4], seed=0).strength == STRENGTHS[1]
+    assert not held_out_likelihoods(vectors[:4], truth[:4], STRENGTHS, seed=0).any()
+    linear = fit_logistic(unit(vectors[:4]), truth[:4], gains=PLAIN, prior=[1.0], seed=0)
+    assert linear.strength == pytest.approx(np.prod(STRENGTHS) ** (1 / len(STRENGTHS)))
 
 
-def test_choice_is_that_of_the_seed():
+def test_folds_are_those_of_the_seed():
     vectors, truth, _ = blobs(rows=6, distance=0.5)
-    chosen = {choose_strength(unit(vectors), truth, seed=3) for _ in range(3)}
-    assert len(chosen) == 1
-    assert chosen <= set(STRENGTHS)
+    found = [held_out_likelihoods(unit(vectors), truth, STRENGTHS, seed=s) for s in (3, 3, 4)]
+    np.testing.assert_array_equal(found[0], found[1])
+    assert (found[0] != found[2]).any()
 
 
-def test_many_rows_are_thinned_before_the_choice(monkeypatch):
-    vectors, truth, _ = blobs(rows=40)
-    monkeypatch.setattr(warm_start, "MOST_ROWS", 30)
-    assert choose_strength(unit(vectors), truth, seed=0) in STRENGTHS
-
-
-def test_rare_class_may_be_gone_after_thinning(monkeypatch):
+def test_many_rows_are_thinned_and_a_rare_class_may_be_gone_then(monkeypatch):
     """With 2000 rows of 10,000 left and one class among them, the fit raised."""
     vectors, truth, _ = blobs(rows=40)
-    truth[1:40] = 1
     monkeypatch.setattr(warm_start, "MOST_ROWS", 30)
-    assert {choose_strength(unit(vectors), truth, seed=seed) for seed in range(5)} == {STRENGTHS[1]}
+    assert held_out_likelihoods(unit(vectors), truth, STRENGTHS, seed=0).any()
+    truth[1:40] = 1
+    for seed in range(5):
+        assert not held_out_likelihoods(unit(vectors), truth, STRENGTHS, seed=seed).any()
 
 
 def test_class_gaussian_of_known_classes_has_their_means_and_pooled_covariance():

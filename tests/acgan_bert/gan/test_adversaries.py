@@ -16,8 +16,8 @@ EVERY_NAME = pytest.mark.parametrize("name", ADVERSARIES)
 def judged(name, *, rows=6):
     """Return real and fake judgments of a fresh discriminator over two tasks, and labels."""
     game, batch = toy_game(name)
-    real = game.discriminator(batch.seen_EBD[:, :rows], torch.cat(batch.targets, -1)[:, :rows])
-    fake = game.discriminator(torch.randn_like(batch.seen_EBD[:, :rows]))
+    real = game.discriminator(batch.real_EBD[:, :rows], torch.cat(batch.targets, -1)[:, :rows])
+    fake = game.discriminator(torch.randn_like(batch.real_EBD[:, :rows]))
     return real, fake, batch.labels_EBT[:, :rows], batch.fake_labels_EBT[:, :rows]
 
 
