@@ -4,6 +4,8 @@ Shapes: E members, N rows, D embedding, C classes, Z noise.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,7 +16,13 @@ from acgan_bert.gan.generator import Generator
 from acgan_bert.gan.layers import linears
 from acgan_bert.gan.space import PrincipalSpace
 from acgan_bert.member import Member
-from acgan_bert.warm_start import LinearClassifier, fit_class_gaussian, fit_logistic
+from acgan_bert.warm_start import (
+    LinearClassifier,
+    fit_class_gaussian,
+    fit_logistic,
+    for_uniform_noise,
+    gaussian_logits,
+)
 
 GAUSSIAN_ROWS = 20_000
 """Rows that the generator's starting Gaussian is fitted to; more hardly move a covariance."""
@@ -49,15 +57,12 @@ def start_players(
     if not (start_discriminator or start_generator or len(spectra) > 1):
         return ridge_E
     width = real_ND.shape[1]
-    starts: dict[tuple[bytes, int], tuple[LinearClassifier, np.ndarray]] = {}
+    starts: dict[tuple[bytes, int], _Start] = {}
     for e, member in enumerate(members):
         key = (member.labels.tobytes(), member.recipe.seed)  # members of a run share their labels
         if key not in starts:
-            linear = _classifier(member, real_ND, gains_SD)
-            starts[key] = linear, _gaussian(member, linear, real_ND)
-        linear, gaussian = starts[key]
-        # Of gains that are powers of the variances, the geometric mean is again one.
-        gain_D = np.exp(linear.shares @ np.log(gains_SD))
+            starts[key] = _start(member, real_ND, gains_SD, generative=start_generator)
+        linear, gain_D, gaussian_ID = starts[key]
         discriminator.gain_ED[e] = torch.from_numpy(gain_D)
         if start_discriminator:
             _start_discriminator(discriminator, e, linear, gain_D)
@@ -65,8 +70,33 @@ def start_players(
             pair = 2.0 if linear.bias.shape == (2,) else 1.0
             ridge_E[e] = pair * width / (linear.strength * int((member.labels >= 0).sum()))
         if start_generator:
-            _start_generator(generator, e, gaussian)
+            _start_generator(generator, e, gaussian_ID)
     return ridge_E
+
+
+class _Start(NamedTuple):
+    """Where a member begins: its classifier, what it sees, and its Gaussians."""
+
+    linear: LinearClassifier
+    gain_D: np.ndarray
+    gaussian_ID: np.ndarray
+
+
+def _start(member: Member, real_ND: Tensor, gains_SD: np.ndarray, *, generative: bool) -> _Start:
+    """Fit both simple models; with ``generative`` the classifier hears the Gaussians too."""
+    linear = _classifier(member, real_ND, gains_SD)
+    gaussian_ID = _gaussian(member, linear, real_ND)
+    # Of gains that are powers of the variances, the geometric mean is again one.
+    gain_D = np.exp(linear.shares @ np.log(gains_SD))
+    if generative:
+        known = member.labels[member.labels >= 0]
+        weights, bias = gaussian_logits(gaussian_ID, np.bincount(known) / len(known))
+        linear = replace(
+            linear, weights=(linear.weights + weights) / 2, bias=(linear.bias + bias) / 2
+        )
+    if member.recipe.generator.noise == "uniform":
+        gaussian_ID = for_uniform_noise(gaussian_ID, classes=len(linear.bias))
+    return _Start(linear, gain_D, gaussian_ID)
 
 
 def _classifier(member: Member, real_ND: Tensor, gains_SD: np.ndarray) -> LinearClassifier:
@@ -83,19 +113,13 @@ def _classifier(member: Member, real_ND: Tensor, gains_SD: np.ndarray) -> Linear
 
 def _gaussian(member: Member, linear: LinearClassifier, real_ND: Tensor) -> np.ndarray:
     """Return the linear map (Z + C, D) of the class Gaussian of the rows that are used."""
-    recipe = member.recipe.generator
-    noise_width = recipe.noise_width or real_ND.shape[1]
+    noise_width = member.recipe.generator.noise_width or real_ND.shape[1]
     used = np.flatnonzero(member.labels >= -1)[:GAUSSIAN_ROWS]
     rows_nD, labels = _rows(real_ND, used), member.labels[used]
     posterior_nC = linear.predict_proba(rows_nD)
     known = labels >= 0
     posterior_nC[known] = np.eye(posterior_nC.shape[1])[labels[known]]
-    gaussian = fit_class_gaussian(rows_nD, posterior_nC, noise_width=noise_width)
-    if recipe.noise == "uniform":  # mean 1/2 and variance 1/12 instead of 0 and 1
-        spread, means = gaussian[:noise_width], gaussian[noise_width:]
-        spread *= np.sqrt(12.0)
-        means -= spread.sum(0) / 2.0
-    return gaussian
+    return fit_class_gaussian(rows_nD, posterior_nC, noise_width=noise_width)
 
 
 def _rows(real_ND: Tensor, rows: np.ndarray) -> np.ndarray:

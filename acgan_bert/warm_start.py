@@ -20,6 +20,8 @@ NEGLIGIBLE = 1e-3
 """Share below which a fit is not worth its time."""
 SHARPNESS = 2.0
 """Power to which guessed class probabilities are raised before class means are taken."""
+SHRINKAGE = 0.3
+"""Share of a multiple of the identity in the covariance that the Gaussians' own classifier uses."""
 MOST_ROWS = 1000
 """Rows that cross-validation looks at; more do not change the choice and cost time."""
 
@@ -141,3 +143,28 @@ def fit_class_gaussian(
     spread = np.zeros((noise_width, vectors.shape[1]))
     spread[: len(kept)] = (axes[:, kept] * np.sqrt(np.maximum(variances[kept], 0.0))).T
     return np.concatenate([spread, means])
+
+
+def gaussian_logits(gaussian: np.ndarray, priors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return weights (D, C) and bias (C,) of the Gaussians' own Bayes classifier.
+
+    It is linear discriminant analysis, except that all rows, labelled or not, have shaped it. The
+    covariance is shrunk toward a multiple of the identity, as its inverse is used.
+
+    Args:
+        gaussian: What :func:`fit_class_gaussian` returned, (Z + C, D).
+        priors: Class probabilities, (C,).
+    """
+    spread, means = np.split(gaussian, [len(gaussian) - len(priors)])
+    covariance = spread.T @ spread
+    size = len(covariance)
+    floor = SHRINKAGE * np.trace(covariance) / size * np.eye(size)
+    weights = np.linalg.solve((1 - SHRINKAGE) * covariance + floor, means.T)
+    return weights, np.log(priors) - 0.5 * (means.T * weights).sum(0)
+
+
+def for_uniform_noise(gaussian: np.ndarray, *, classes: int) -> np.ndarray:
+    """Change a map from standard normal noise to one from U(0, 1): mean 1/2, variance 1/12."""
+    spread, means = np.split(gaussian, [len(gaussian) - classes])
+    spread = spread * np.sqrt(12.0)
+    return np.concatenate([spread, means - spread.sum(0) / 2.0])

@@ -34,22 +34,35 @@ from mtl.text.tasks import Task
 FRACTIONS = (0.005, 0.01, 0.05, 0.1)
 RIVALS = ("logistic_regression", "logistic_regression_plain", "self_training")
 """The methods whose best, cell by cell, is to be matched."""
+NO_ADVERSARY: dict[str, object] = {
+    "objective.adversarial": 0.0,
+    "objective.class_generator": 0.0,
+    "objective.feature_matching": 0.0,
+}
+NO_GENERATOR: dict[str, object] = NO_ADVERSARY | {
+    "objective.moment_matching": 0.0,
+    "objective.class_fake": 0.0,
+    "generator.warm_start": False,
+}
 ABLATIONS: dict[str, dict[str, object]] = {
     "default": {},
-    "no adversary": {
-        "objective.adversarial": 0.0,
-        "objective.class_generator": 0.0,
-        "objective.feature_matching": 0.0,
-        "objective.moment_matching": 0.0,
-    },
-    "neither": {
-        "objective.adversarial": 0.0,
-        "objective.class_generator": 0.0,
-        "objective.feature_matching": 0.0,
-        "objective.moment_matching": 0.0,
-        "semisupervised.pseudo_labels": 0.0,
-    },
+    "no adversary": NO_ADVERSARY,
+    "no generator": NO_GENERATOR,
+    "no pseudo-labels": {"semisupervised.pseudo_labels": 0.0},
+    "start": {"training.steps": 1, "training.members": 1},
+    "start, no generator": NO_GENERATOR | {"training.steps": 1, "training.members": 1},
 }
+"""What is left when a part is taken out; a start is what training begins at."""
+OBJECTIVES: dict[str, dict[str, object]] = {
+    name: {"objective.name": name}
+    for name in ("ac-gan", "tac-gan", "adc-gan", "reac-gan", "moment-matching")
+} | {
+    "hinge, R1": {"objective.r1": 1.0},
+    "hinge, spectral norm": {"discriminator.spectral_norm": True},
+    "hinge, negative augmentation": {"objective.negative_augmentation": 0.5},
+    "hinge, mode seeking": {"objective.mode_seeking": 0.3},
+}
+VARIANTS = ABLATIONS | OBJECTIVES
 
 
 def corpora(data: Path) -> Iterator[tuple[str, Corpus, Corpus]]:
@@ -153,10 +166,10 @@ def summarize(table: pd.DataFrame, method: str) -> tuple[pd.DataFrame, dict[str,
 
 
 def shares(table: pd.DataFrame) -> dict[str, dict[str, float]]:
-    """Compare the default with each of its ablations, paired over all cells and draws."""
+    """Compare the default with each variant, paired over all cells and draws."""
     wide = table.pivot(index=["corpus", "fraction", "draw"], columns="method", values="accuracy")
     found = {}
-    for name in ABLATIONS:
+    for name in VARIANTS:
         if name != "default" and name in wide:
             test = paired_test(wide["default"].to_numpy(), wide[name].to_numpy())
             found[name] = {
@@ -168,16 +181,16 @@ def shares(table: pd.DataFrame) -> dict[str, dict[str, float]]:
 
 
 def report(table: pd.DataFrame, out: Path) -> None:
-    """Print the means, the comparison and the ablation; write ``summary.json``."""
+    """Print the means and the comparisons; write ``summary.json``."""
     means = table.groupby(["corpus", "fraction", "method"], sort=False).accuracy.mean().unstack()
     print(means.round(4).to_string())
-    if not set(RIVALS) <= set(table.method):
-        return
-    cells, overall = summarize(table, "default")
-    print(cells.round(4).to_string(index=False))
-    print("default against the best rival of each cell:", overall)
-    print("default against its ablations:", json.dumps(shares(table), indent=2))
-    summary = {"overall": overall, "ablations": shares(table), "cells": cells.to_dict("records")}
+    summary: dict[str, object] = {"variants": shares(table)}
+    if set(RIVALS) <= set(table.method):
+        cells, overall = summarize(table, "default")
+        print(cells.round(4).to_string(index=False))
+        print("default against the best rival of each cell:", overall)
+        summary |= {"overall": overall, "cells": cells.to_dict("records")}
+    print("default against its variants:", json.dumps(summary["variants"], indent=2))
     (out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
 
 
@@ -190,7 +203,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="comma-separated corpora")
     parser.add_argument("--set", nargs="*", default=[], help="dotted recipe keys, key=value")
     parser.add_argument("--no_baselines", action="store_true")
-    parser.add_argument("--variants", default=",".join(ABLATIONS))
+    parser.add_argument("--variants", default=";".join(ABLATIONS), help="names, ; between them")
     parser.add_argument("--again", action="store_true", help="summarize the table in --out")
     arguments = parser.parse_args()
     changes = {k: json.loads(v) for k, v in (pair.split("=", 1) for pair in arguments.set)}
@@ -198,7 +211,7 @@ def main() -> None:
         report(pd.read_csv(arguments.out / "table.csv"), arguments.out)
         return
     base = apply(Recipe(), changes)
-    variants = {name: apply(base, ABLATIONS[name]) for name in arguments.variants.split(",")}
+    variants = {name: apply(base, VARIANTS[name]) for name in arguments.variants.split(";")}
     names = () if arguments.no_baselines else base.report.baselines
     encoder = load_encoder("offline")
     records = []

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from acgan_bert.gan import objectives
 from acgan_bert.gan.discriminator import Judgment
-from acgan_bert.gan.objectives import class_loss, over_tasks
+from acgan_bert.gan.objectives import class_loss, over_tasks, total
 
 DiscriminatorLoss = Callable[[Judgment, Judgment, Tensor, Tensor], Tensor]
 """(real, fake, labels_EBT, fake_labels_EBT) -> (E,)."""
@@ -69,13 +69,13 @@ def _gan_bert_discriminator(
         objectives.gan_bert_discriminator(real_EBC, real.source_EB, fake_EBC, fake.source_EB)
         for real_EBC, fake_EBC in zip(real.classes, fake.classes, strict=True)
     ]
-    return torch.stack(losses).sum(0)
+    return total(losses)
 
 
 def _gan_bert_generator(real: Judgment, fake: Judgment, fake_labels_EBT: Tensor) -> Tensor:
     losses = [objectives.gan_bert_generator(logits, fake.source_EB) for logits in fake.classes]
     matching_E = objectives.feature_matching(real.features_EBW, fake.features_EBW, fake.units_E)
-    return torch.stack(losses).sum(0) + matching_E
+    return total(losses) + matching_E
 
 
 def _twin_discriminator(

@@ -18,7 +18,7 @@ from acgan_bert.gan import objectives
 from acgan_bert.gan.adversaries import Adversary
 from acgan_bert.gan.discriminator import Discriminator, Judgment
 from acgan_bert.gan.generator import Generator
-from acgan_bert.gan.objectives import class_loss, over_tasks
+from acgan_bert.gan.objectives import class_loss, over_tasks, total
 from acgan_bert.gan.optimizer import MemberAdamW
 
 
@@ -92,7 +92,7 @@ class Game:
         position = self.position(batch)
         d_parts = discriminator_loss(self, batch, position)
         g_parts = generator_loss(self, batch, position)
-        d_loss_E, g_loss_E = (torch.stack(list(p.values())).sum(0) for p in (d_parts, g_parts))
+        d_loss_E, g_loss_E = total(d_parts.values()), total(g_parts.values())
         discriminator_optimizer.zero_grad()
         generator_optimizer.zero_grad()
         # Members do not mix: the gradient of their sum is each member's own gradient.
@@ -140,7 +140,7 @@ def discriminator_loss(game: Game, batch: Batch, position: Position) -> dict[str
     if weights.pseudo_labels:
         trusted = (batch.trust_EBT[..., t] for t in range(len(game.classes)))
         losses = map(objectives.pseudo_label_loss, real.classes, batch.targets, trusted)
-        parts["pseudo"] = weights.pseudo_labels * torch.stack(list(losses)).sum(0)
+        parts["pseudo"] = weights.pseudo_labels * total(losses)
     if weights.r1:
         parts["r1"] = weights.r1 * objectives.r1_penalty(real.source_EB, seen_EBD)
     if weights.negative_augmentation:
@@ -149,7 +149,7 @@ def discriminator_loss(game: Game, batch: Batch, position: Position) -> dict[str
         parts["negative"] = weights.negative_augmentation * loss_E
     skips = game.discriminator.skips
     if skips is not None:
-        square_E = torch.stack([w.square().sum((1, 2)) for w in skips.parameters()]).sum(0)
+        square_E = total(w.square().sum((1, 2)) for w in skips.parameters())
         parts["ridge"] = 0.5 * game.ridge_E * square_E
     return parts
 

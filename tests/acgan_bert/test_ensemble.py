@@ -160,7 +160,7 @@ def test_warm_start_is_logistic_regression_and_its_penalty(monkeypatch):
     monkeypatch.setattr(warm_start, "STRENGTHS", (3.0,))
     vectors, truth, _ = blobs(classes=3, distance=1.0)
     labels = [np.where(np.arange(60) % 20 < count, truth, -1) for count in (10, 2)]
-    recipe = tiny_recipe(discriminator__spectra=[0.5])
+    recipe = tiny_recipe(discriminator__spectra=[0.5], generator__warm_start=False)
     members = [Member(recipe, visible, 1) for visible in labels]
     trained = Ensemble(vectors, members, num_classes=3)
     skips = trained.discriminator.skips[0].weight_EIO.detach()

@@ -5,6 +5,7 @@ import torch
 from acgan_bert import warm_start
 from acgan_bert.ensemble import Ensemble
 from acgan_bert.member import Member
+from acgan_bert.warm_start import gaussian_logits
 from tests.toy import blobs, tiny_recipe
 
 VECTORS, TRUTH, _ = blobs(rows=200)
@@ -96,3 +97,22 @@ def test_noise_of_width_zero_is_as_wide_as_an_embedding():
     assert trained.shape.noise_width == VECTORS.shape[1]
     assert trained.generator.skip.weight_EIO.shape[1] == VECTORS.shape[1] + 2
     trained.step()
+
+
+def test_classifier_begins_halfway_between_the_regression_and_the_generators_bayes_rule():
+    few = np.where(np.arange(400) % 200 < 5, TRUTH, -1)
+    both, regression = start(few), start(few, generator__warm_start=False)
+    gaussian = both.generator.skip.weight_EIO[0].detach().double().numpy()
+    weights, bias = gaussian_logits(gaussian, np.array([0.5, 0.5]))
+    logits = both.real_ND.double().numpy() @ weights + bias
+    of_both, of_regression = (
+        (
+            start.discriminator.view(start.real_ND) @ start.discriminator.skips[0].weight_EIO
+            + start.discriminator.heads[0].bias_E1O
+        )[0]
+        .detach()
+        .double()
+        .numpy()
+        for start in (both, regression)
+    )
+    np.testing.assert_allclose(of_both, (of_regression + logits) / 2, atol=1e-3)

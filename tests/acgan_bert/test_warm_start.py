@@ -1,13 +1,17 @@
 import numpy as np
 import pytest
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
 
 from acgan_bert import warm_start
 from acgan_bert.warm_start import (
     SHARPNESS,
+    SHRINKAGE,
     STRENGTHS,
     fit_class_gaussian,
     fit_logistic,
+    for_uniform_noise,
+    gaussian_logits,
     held_out_likelihoods,
 )
 from tests.toy import blobs
@@ -129,3 +133,23 @@ def test_class_gaussian_of_guesses_is_a_step_of_expectation_maximization():
             covariance += posterior[c] * np.outer(row - means[c], row - means[c]) / 20
     np.testing.assert_allclose(start[:6].T @ start[:6], covariance, atol=1e-9)
     np.testing.assert_allclose(means[0], np.average(vectors, axis=0, weights=guesses[:, 0]))
+
+
+def test_gaussians_of_known_classes_classify_as_shrunk_linear_discriminant_analysis():
+    vectors, truth, _ = blobs(rows=30, classes=3, distance=1.0)
+    vectors = vectors[:75].astype(np.float64)  # unequal classes
+    truth = truth[:75]
+    gaussian = fit_class_gaussian(vectors, np.eye(3)[truth], noise_width=6)
+    weights, bias = gaussian_logits(gaussian, np.bincount(truth) / len(truth))
+    oracle = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=SHRINKAGE).fit(vectors, truth)
+    logits, expected = vectors @ weights + bias, oracle.decision_function(vectors)
+    np.testing.assert_allclose(np.diff(logits), np.diff(expected), atol=1e-9)
+
+
+def test_uniform_noise_gives_the_same_mean_and_covariance():
+    gaussian = np.random.default_rng(0).normal(size=(4 + 2, 3))
+    changed = for_uniform_noise(gaussian, classes=2)
+    noise = np.random.default_rng(1).uniform(size=(200_000, 4))
+    drawn = np.hstack([noise, np.tile([0.0, 1.0], (len(noise), 1))]) @ changed
+    np.testing.assert_allclose(drawn.mean(0), gaussian[5], atol=0.02)
+    np.testing.assert_allclose(np.cov(drawn.T), gaussian[:4].T @ gaussian[:4], atol=0.05)
