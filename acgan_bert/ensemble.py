@@ -18,17 +18,17 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from acgan_bert.gan.adversaries import ADVERSARIES
 from acgan_bert.gan.discriminator import Discriminator, one_hot_condition
 from acgan_bert.gan.generator import Generator
-from acgan_bert.gan.layers import MemberStreams
 from acgan_bert.gan.optimizer import Group, MemberAdamW
 from acgan_bert.gan.space import PrincipalSpace
 from acgan_bert.gan.step import Batch, Game
+from acgan_bert.gan.streams import MemberStreams
 from acgan_bert.member import Member
 from acgan_bert.networks import Shape, build_discriminator, build_generator, build_weights
 from acgan_bert.semisupervised import (
     PseudoLabels,
     TwoStreams,
     class_shares,
-    draw_fake_labels,
+    fake_labels,
     ramp,
 )
 from acgan_bert.starts import start_players
@@ -62,13 +62,16 @@ class Ensemble:
             labels,
             batch_size=training.batch_size,
             labeled_share=semisupervised.labeled_share,
+            streams=self.streams,
         )
         shares_EC = class_shares(labels, num_classes)
         self.pseudo_labels = PseudoLabels(
             shares_EC, threshold=semisupervised.threshold, alignment=semisupervised.alignment
         )
         uniform_EC = torch.full_like(shares_EC, 1.0 / num_classes)
-        self.fake_shares_EC = shares_EC if semisupervised.fake_labels == "prior" else uniform_EC
+        self.fake_labels = fake_labels(
+            shares_EC if semisupervised.fake_labels == "prior" else uniform_EC, self.streams
+        )
         self.generator = build_generator(self.shape, self.streams)
         self.discriminator = build_discriminator(self.shape, self.streams)
         self.game = Game(
@@ -111,7 +114,7 @@ class Ensemble:
         """Return a copy of everything that the next steps depend on, for a checkpoint."""
         tensors = {
             "step_number": torch.tensor(self.step_number),
-            "streams": self.streams.state(),
+            **{f"streams.{key}": value for key, value in self.streams.state().items()},
             "pseudo_labels.mean": self.pseudo_labels.mean_EC,
         }
         named = zip(("generator", "discriminator"), self._players(), self.averages, strict=True)
@@ -133,12 +136,11 @@ class Ensemble:
             start = f"{prefix}."
             return {k.removeprefix(start): v for k, v in state.items() if k.startswith(start)}
 
-        if len(state["streams"]) != len(self.members):
-            raise ValueError(
-                f"checkpoint of {len(state['streams'])} members, recipe of {len(self.members)}"
-            )
+        found = len(state["streams.now"])
+        if found != len(self.members):
+            raise ValueError(f"checkpoint of {found} members, recipe of {len(self.members)}")
         self.step_number = int(state["step_number"])
-        self.streams.load_state(state["streams"])
+        self.streams.load_state(part("streams"))
         self.pseudo_labels.mean_EC.copy_(state["pseudo_labels.mean"])
         named = zip(("generator", "discriminator"), self._players(), self.averages, strict=True)
         for name, player, average in named:
@@ -166,16 +168,14 @@ class Ensemble:
         return self.generator, self.discriminator
 
     def _batch(self) -> Batch:
-        rows_EB = self.rows.draw(self.streams)
+        rows_EB = self.rows.draw()
         members_E1 = torch.arange(len(self.members)).unsqueeze(1)
         labels_EB = self.labels_EN[members_E1, rows_EB]
         # The second stream has no labels; a member whose rows are all labelled has no such stream.
         labels_EB[:, self.rows.num_labeled :].masked_fill_(self.rows.has_unlabeled_E1, -1)
         real_EBD = self.real_ND[rows_EB]
         targets_EBC, trust_EB = self._targets(real_EBD, labels_EB)
-        fake_labels_EBT = draw_fake_labels(
-            self.fake_shares_EC, self.recipe.training.batch_size, self.streams
-        )
+        fake_labels_EBT = self.fake_labels.take(self.recipe.training.batch_size).unsqueeze(-1)
         return Batch(
             real_EBD=real_EBD,
             labels_EBT=labels_EB.unsqueeze(-1),

@@ -14,8 +14,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from acgan_bert.gan.discriminator import one_hot_condition
-from acgan_bert.gan.layers import MemberStreams
 from acgan_bert.gan.space import PrincipalSpace
+from acgan_bert.gan.streams import MemberStreams
 from acgan_bert.networks import Shape, build_discriminator, build_generator
 from mtl.errors import InputError
 from mtl.files import CHECKSUMS, damage, directory_write, write_json

@@ -7,8 +7,9 @@ from typing import Any
 from acgan_bert.gan.adversaries import ADVERSARIES
 from acgan_bert.gan.discriminator import Discriminator
 from acgan_bert.gan.generator import Generator
-from acgan_bert.gan.layers import MemberStreams, MLPSize
+from acgan_bert.gan.layers import MLPSize
 from acgan_bert.gan.step import Weights
+from acgan_bert.gan.streams import MemberStreams
 from acgan_bert.recipe import DiscriminatorRecipe, GeneratorRecipe, Recipe
 
 

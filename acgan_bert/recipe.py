@@ -113,7 +113,7 @@ class ObjectiveRecipe:
     """Weight of the adversarial losses."""
     class_real: float = 1.0
     """Discriminator: cross-entropy on labelled rows."""
-    class_fake: float = 0.0
+    class_fake: float = 1.0
     """Discriminator: cross-entropy on fakes, which makes them training data."""
     class_generator: float = 0.3
     """Generator: cross-entropy of its fakes under the discriminator's class heads."""

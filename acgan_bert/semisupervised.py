@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from acgan_bert.gan.layers import MemberStreams
+from acgan_bert.gan.streams import Ahead, MemberStreams
 
 
 class TwoStreams:
@@ -24,10 +24,16 @@ class TwoStreams:
         batch_size: Rows of a batch.
         labeled_share: Share of the batch drawn from the labelled rows; all of it where a member
             has no unlabelled row.
+        streams: The members' random streams.
     """
 
     def __init__(
-        self, labels: Sequence[np.ndarray], *, batch_size: int, labeled_share: float
+        self,
+        labels: Sequence[np.ndarray],
+        *,
+        batch_size: int,
+        labeled_share: float,
+        streams: MemberStreams,
     ) -> None:
         labeled = [torch.from_numpy(np.flatnonzero(row >= 0)) for row in labels]
         unlabeled = [torch.from_numpy(np.flatnonzero(row == -1)) for row in labels]
@@ -40,23 +46,18 @@ class TwoStreams:
         others = [
             rows if len(rows) else known for rows, known in zip(unlabeled, labeled, strict=True)
         ]
-        self.pools = [
-            (self.num_labeled, [len(rows) for rows in labeled], _stacked(labeled)),
-            (batch_size - self.num_labeled, [len(rows) for rows in others], _stacked(others)),
-        ]
+        first_B = torch.arange(batch_size) < self.num_labeled
+        self.sizes_EB = torch.where(first_B, _lengths(labeled), _lengths(others))
+        padded = max(len(rows) for rows in labeled)
+        self.offsets_B = torch.where(first_B, 0, padded)
+        self.rows_EN = torch.cat([_stacked(labeled), _stacked(others)], dim=1)
+        self.numbers = streams.ahead(_numbers)
 
-    def draw(self, streams: MemberStreams) -> Tensor:
+    def draw(self) -> Tensor:
         """Return row indices (E, B)."""
-        picked = []
-        for count, sizes, rows_EN in self.pools:
-
-            def places(
-                stream: torch.Generator, e: int, n: int = count, sizes: list[int] = sizes
-            ) -> Tensor:
-                return torch.randint(sizes[e], (n,), generator=stream)
-
-            picked.append(rows_EN.gather(1, streams.draw(places)))
-        return torch.cat(picked, dim=1)
+        # The remainder of a number below 2^63 is as good as uniform over any number of rows.
+        places_EB = self.numbers.take(self.sizes_EB.shape[1]) % self.sizes_EB
+        return self.rows_EN.gather(1, places_EB + self.offsets_B)
 
 
 class PseudoLabels:
@@ -92,13 +93,13 @@ def class_shares(labels: Sequence[np.ndarray], num_classes: int) -> Tensor:
     return torch.tensor(np.stack([count / count.sum() for count in counts]), dtype=torch.float32)
 
 
-def draw_fake_labels(shares_EC: Tensor, count: int, streams: MemberStreams) -> Tensor:
-    """Draw the classes of fakes from class shares, (E, count, 1)."""
-
-    def classes(stream: torch.Generator, e: int) -> Tensor:
-        return torch.multinomial(shares_EC[e], count, replacement=True, generator=stream)
-
-    return streams.draw(classes).unsqueeze(-1)
+def fake_labels(shares_EC: Tensor, streams: MemberStreams) -> Ahead:
+    """Return a supply of the classes of fakes, drawn from class shares."""
+    return streams.ahead(
+        lambda stream, e, count: torch.multinomial(
+            shares_EC[e], count, replacement=True, generator=stream
+        )
+    )
 
 
 def ramp(step: int, warmup_steps: int) -> float:
@@ -106,6 +107,14 @@ def ramp(step: int, warmup_steps: int) -> float:
     if warmup_steps == 0:
         return 1.0
     return min(1.0, max(0.0, (step - warmup_steps) / warmup_steps))
+
+
+def _numbers(stream: torch.Generator, e: int, count: int) -> Tensor:
+    return torch.empty(count, dtype=torch.int64).random_(generator=stream)
+
+
+def _lengths(rows: Sequence[Tensor]) -> Tensor:
+    return torch.tensor([[len(row)] for row in rows])
 
 
 def _stacked(rows: Sequence[Tensor]) -> Tensor:

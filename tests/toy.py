@@ -5,8 +5,8 @@ import torch
 
 from acgan_bert.gan.adversaries import ADVERSARIES
 from acgan_bert.gan.discriminator import one_hot_condition
-from acgan_bert.gan.layers import MemberStreams
 from acgan_bert.gan.step import Batch, Game, Weights
+from acgan_bert.gan.streams import MemberStreams
 from acgan_bert.networks import Shape, build_discriminator, build_generator
 from acgan_bert.recipe import Recipe
 from acgan_bert.recipe_io import apply

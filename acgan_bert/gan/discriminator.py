@@ -12,7 +12,8 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from acgan_bert.gan.layers import MemberLinear, MemberMLP, MemberStreams, MLPSize
+from acgan_bert.gan.layers import MemberLinear, MemberMLP, MLPSize
+from acgan_bert.gan.streams import MemberStreams
 
 
 class Judgment(NamedTuple):

@@ -8,7 +8,8 @@ Shapes: E members, B batch, Z noise, K condition (sum of the classes of all task
 import torch
 from torch import Tensor, nn
 
-from acgan_bert.gan.layers import MemberLinear, MemberMLP, MemberStreams, MLPSize
+from acgan_bert.gan.layers import MemberLinear, MemberMLP, MLPSize
+from acgan_bert.gan.streams import MemberStreams
 
 
 class Generator(nn.Module):

@@ -14,30 +14,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-
-class MemberStreams:
-    """One random stream per member; every draw is stacked along the members axis.
-
-    Args:
-        seeds: One seed per member.
-    """
-
-    def __init__(self, seeds: Sequence[int]) -> None:
-        self.generators = [torch.Generator().manual_seed(int(seed)) for seed in seeds]
-
-    def draw(self, sample: Callable[[torch.Generator, int], Tensor]) -> Tensor:
-        """Stack ``sample(generator, member)`` of every member, shape (E, ...)."""
-        drawn = [sample(stream, e) for e, stream in enumerate(self.generators)]
-        return drawn[0].unsqueeze(0) if len(drawn) == 1 else torch.stack(drawn)
-
-    def state(self) -> Tensor:
-        """Return the state of every stream, shape (E, bytes), for a checkpoint."""
-        return torch.stack([stream.get_state() for stream in self.generators])
-
-    def load_state(self, state: Tensor) -> None:
-        """Continue every stream from a state that :meth:`state` returned."""
-        for stream, row in zip(self.generators, state, strict=True):
-            stream.set_state(row.clone())  # set_state misreads a view
+from acgan_bert.gan.streams import MemberStreams
 
 
 class MemberLinear(nn.Module):
@@ -123,17 +100,24 @@ class MemberDropout(nn.Module):
         probabilities: Probability of each member, length E.
         widths: Units of each member that may be dropped; the padding beyond draws nothing.
         streams: The members' random streams.
+        padded_width: Width W of the layer.
     """
 
     level_E11: Tensor
     scale_E11: Tensor
 
     def __init__(
-        self, probabilities: Sequence[float], widths: Sequence[int], streams: MemberStreams
+        self,
+        probabilities: Sequence[float],
+        widths: Sequence[int],
+        streams: MemberStreams,
+        *,
+        padded_width: int,
     ) -> None:
         super().__init__()
         self.probabilities, self.widths = tuple(probabilities), tuple(widths)
-        self.streams = streams
+        self.padded = padded_width
+        self.bytes = streams.ahead(self._bytes)
         levels = [min(255, max(1, round(256 * (1 - p)))) if p else 256 for p in probabilities]
         level_E11 = torch.tensor(levels, dtype=torch.int16).view(-1, 1, 1)
         self.register_buffer("level_E11", level_E11, persistent=False)
@@ -147,24 +131,18 @@ class MemberDropout(nn.Module):
         """
         if not self.training or not any(self.probabilities):
             return h_EBW
-        rows, width = h_EBW.shape[1:]
-
-        def draw(stream: torch.Generator, e: int) -> Tensor:
-            used = self.widths[e] if self.probabilities[e] else 0
-            bytes_BW = _random_bytes(rows * used, stream).view(rows, used)
-            return bytes_BW if used == width else nn.functional.pad(bytes_BW, (0, width - used))
-
-        bytes_EBW = self.streams.draw(draw).to(h_EBW.device)
+        bytes_EBW = self.bytes.take(h_EBW.shape[1]).to(h_EBW.device)
         return h_EBW * ((bytes_EBW < self.level_E11) * self.scale_E11)
+
+    def _bytes(self, stream: torch.Generator, e: int, rows: int) -> Tensor:
+        used = self.widths[e] if self.probabilities[e] else 0
+        whole = torch.empty(-(-rows * used // 8), dtype=torch.int64)
+        bytes_N = whole.random_(-(2**63), None, generator=stream).view(torch.uint8)
+        return nn.functional.pad(bytes_N[: rows * used].view(rows, used), (0, self.padded - used))
 
     def extra_repr(self) -> str:
         """Show the probabilities when a model is printed."""
         return f"probabilities={self.probabilities}"
-
-
-def _random_bytes(count: int, stream: torch.Generator) -> Tensor:
-    whole = torch.empty(-(-count // 8), dtype=torch.int64).random_(-(2**63), None, generator=stream)
-    return whole.view(torch.uint8)[:count]
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +197,8 @@ class MemberMLP(nn.Module):
                     padded_width=max(widths) if level else 0,
                 )
             )
-            self.dropouts.append(MemberDropout(size.dropouts, outputs, streams))
+            dropout = MemberDropout(size.dropouts, outputs, streams, padded_width=max(widths))
+            self.dropouts.append(dropout)
             inputs = list(widths)
         self.register_buffer("reached_LE", torch.tensor(reached), persistent=False)
         self.common = [all(row) for row in reached]

@@ -2,24 +2,25 @@ import numpy as np
 import pytest
 import torch
 
-from acgan_bert.gan.layers import MemberStreams
+from acgan_bert.gan.streams import MemberStreams
 from acgan_bert.semisupervised import (
     PseudoLabels,
     TwoStreams,
     class_shares,
-    draw_fake_labels,
+    fake_labels,
     ramp,
 )
 
 LABELS = np.array([0, -1, 1, -1, -1, -2, 2, -1])
 
 
-def two_streams(labels=(LABELS,), *, batch_size=20, labeled_share=0.25):
-    return TwoStreams(labels, batch_size=batch_size, labeled_share=labeled_share)
+def two_streams(labels=(LABELS,), *, batch_size=20, labeled_share=0.25, seeds=None):
+    streams = MemberStreams(range(len(labels)) if seeds is None else seeds)
+    return TwoStreams(labels, batch_size=batch_size, labeled_share=labeled_share, streams=streams)
 
 
 def test_labelled_rows_come_first_and_in_their_share():
-    rows_EB = two_streams([LABELS, LABELS]).draw(MemberStreams([0, 1]))
+    rows_EB = two_streams([LABELS, LABELS]).draw()
     drawn_EB = torch.from_numpy(LABELS)[rows_EB]
     assert rows_EB.shape == (2, 20)
     assert (drawn_EB[:, :5] >= 0).all()
@@ -28,26 +29,26 @@ def test_labelled_rows_come_first_and_in_their_share():
 
 
 def test_every_row_of_each_stream_is_drawn_in_the_end():
-    streams, drawn = MemberStreams([0]), two_streams()
-    seen = torch.cat([drawn.draw(streams).flatten() for _ in range(20)])
+    drawn = two_streams()
+    seen = torch.cat([drawn.draw().flatten() for _ in range(20)])
     assert set(seen.tolist()) == set(np.flatnonzero(LABELS > -2).tolist())
 
 
 def test_draws_of_a_member_do_not_depend_on_the_others():
     other = np.array([0, 1, 2, -1, -1, -1, -1, 0])
-    together = two_streams([other, LABELS]).draw(MemberStreams([5, 6]))
-    assert torch.equal(together[1:], two_streams().draw(MemberStreams([6])))
+    together, alone = two_streams([other, LABELS], seeds=[5, 6]), two_streams(seeds=[6])
+    for _ in range(40):  # beyond the first refill
+        assert torch.equal(together.draw()[1:], alone.draw())
 
 
 def test_without_unlabelled_rows_the_whole_batch_is_labelled():
     everything = np.array([0, 1, 0, 1])
-    alone = two_streams([everything])
+    alone = two_streams([everything], seeds=[3])
     assert alone.num_labeled == 20
-    both = two_streams([everything, np.array([0, 1, -1, -1])])
+    both = two_streams([everything, np.array([0, 1, -1, -1])], seeds=[3, 4])
     assert both.num_labeled == 5
     assert both.has_unlabeled_E1.tolist() == [[False], [True]]
-    rows_EB = both.draw(MemberStreams([3, 4]))
-    assert torch.equal(rows_EB[:1], alone.draw(MemberStreams([3])))  # the same rows as alone
+    assert torch.equal(both.draw()[:1], alone.draw())  # the same rows as alone
 
 
 @pytest.mark.parametrize(("share", "expected"), [(1e-6, 1), (0.5, 10), (1.0, 20)])
@@ -102,11 +103,11 @@ def test_shares_count_labelled_rows_only():
 
 def test_fake_labels_follow_the_shares():
     shares_EC = torch.tensor([[0.75, 0.25, 0.0], [0.0, 0.0, 1.0]])
-    labels_EB1 = draw_fake_labels(shares_EC, 4000, MemberStreams([0, 1]))
-    assert labels_EB1.shape == (2, 4000, 1)
-    counts = torch.bincount(labels_EB1[0, :, 0], minlength=3) / 4000
+    labels_EB = fake_labels(shares_EC, MemberStreams([0, 1])).take(4000)
+    assert labels_EB.shape == (2, 4000)
+    counts = torch.bincount(labels_EB[0], minlength=3) / 4000
     assert counts.tolist() == pytest.approx([0.75, 0.25, 0.0], abs=0.03)
-    assert (labels_EB1[1] == 2).all()
+    assert (labels_EB[1] == 2).all()
 
 
 @pytest.mark.parametrize(

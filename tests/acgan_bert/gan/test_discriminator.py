@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from acgan_bert.gan.discriminator import Discriminator, one_hot_condition
-from acgan_bert.gan.layers import MemberStreams, MLPSize
+from acgan_bert.gan.layers import MLPSize
+from acgan_bert.gan.streams import MemberStreams
 from tests.properties import assert_members_do_not_mix
 
 CLASSES = (2, 3)

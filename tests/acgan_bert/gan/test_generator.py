@@ -3,7 +3,8 @@ import torch
 from torch import nn
 
 from acgan_bert.gan.generator import Generator
-from acgan_bert.gan.layers import MemberStreams, MLPSize
+from acgan_bert.gan.layers import MLPSize
+from acgan_bert.gan.streams import MemberStreams
 from tests.properties import (
     assert_gradient_reaches_every_parameter,
     assert_members_do_not_mix,
