@@ -90,7 +90,9 @@ def _start(member: Member, real_ND: Tensor, gains_SD: np.ndarray, *, generative:
     gain_D = np.exp(linear.shares @ np.log(gains_SD))
     if generative:
         known = member.labels[member.labels >= 0]
-        weights, bias = gaussian_logits(gaussian_ID, np.bincount(known) / len(known))
+        weights, bias = gaussian_logits(
+            gaussian_ID, np.bincount(known, minlength=len(linear.bias)) / len(known)
+        )
         linear = replace(
             linear, weights=(linear.weights + weights) / 2, bias=(linear.bias + bias) / 2
         )

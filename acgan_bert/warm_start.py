@@ -76,11 +76,13 @@ def fit_logistic(
     shares = softmax(likelihoods + np.log(prior)[:, None])
     shares = np.where(shares < NEGLIGIBLE, 0.0, shares)
     shares = shares / shares.sum()
-    weights, bias = 0.0, 0.0
-    for s, c in zip(*np.nonzero(shares), strict=True):
-        fitted = LogisticRegression(C=STRENGTHS[c], max_iter=1000).fit(vectors * gains[s], labels)
-        weights = weights + shares[s, c] * gains[s][:, None] * fitted.coef_.T
-        bias = bias + shares[s, c] * fitted.intercept_
+    weighted = [
+        (shares[s, c], gains[s], LogisticRegression(C=STRENGTHS[c], max_iter=1000))
+        for s, c in zip(*np.nonzero(shares), strict=True)
+    ]
+    fits = [(share, gain, model.fit(vectors * gain, labels)) for share, gain, model in weighted]
+    weights = np.sum([share * gain[:, None] * fit.coef_.T for share, gain, fit in fits], axis=0)
+    bias = np.sum([share * fit.intercept_ for share, _, fit in fits], axis=0)
     if weights.shape[1] == 1:
         weights, bias = np.hstack([-weights, weights]) / 2, np.concatenate([-bias, bias]) / 2
     strength = float(np.exp(shares.sum(0) @ np.log(STRENGTHS)))
