@@ -71,7 +71,7 @@ def token_batches(
         )
         lengths = np.array([len(ids) for ids in encoded["input_ids"]], dtype=np.int64)
         for chosen in _batches(lengths, token_budget):
-            yield _pad(
+            yield pad(
                 tokenizer, {k: [v[i] for i in chosen] for k, v in encoded.items()}, chosen + start
             )
 
@@ -101,11 +101,18 @@ def _batches(lengths: NDArray[np.int64], token_budget: int) -> Iterator[NDArray[
         start = stop
 
 
-def _pad(
+def pad(
     tokenizer: PreTrainedTokenizerBase,
     features: dict[str, list[list[int]]],
     rows: NDArray[np.int64],
 ) -> TokenBatch:
+    """Pad encoded rows to the longest among them.
+
+    Args:
+        tokenizer: That encoded them.
+        features: By name, a list for each of B rows.
+        rows: (B,) positions that the batch remembers.
+    """
     padded = tokenizer.pad(features, padding=True, return_tensors="pt")
     return TokenBatch(
         input_ids_BL=padded["input_ids"],

@@ -1,0 +1,142 @@
+"""A corpus as token ids: tokenized once, put together into batches as training asks for them.
+
+A pair can be read in three ways: ``joined`` (each text alone), ``cross`` (both in one row, told
+apart by token types) or ``triplet`` (both alone, and the row of both). Batches are padded to their
+own longest row, and neighbors in length share a batch, so that little of a batch is padding.
+Shapes: B batch, L tokens.
+"""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from mtl.text.collate import TokenBatch, pad
+from mtl.text.data import Corpus
+
+Encoded = dict[str, list[list[int]]]
+"""What a tokenizer returns: by name, a list a row."""
+PairInput = Literal["joined", "cross", "triplet"]
+BUCKET_BATCHES = 16
+"""Batches whose rows are sorted by length together; more pad less and mix less."""
+
+
+class TaskBatch(NamedTuple):
+    """Some rows of one task."""
+
+    singles: TokenBatch | None
+    """(B, L) texts, or (2B, L) first then second ones of pairs; None: pairs are only crossed."""
+    joint: TokenBatch | None
+    """(B, L) rows of both texts; None: they are not asked for."""
+    labels_B: Tensor
+    """Class indices, -1 unlabelled."""
+    scores_B: Tensor | None
+    """float32, NaN unlabelled; None unless the task is a score."""
+
+
+class TokenizedCorpus:
+    """The tokens of a corpus, and batches of any of its rows.
+
+    Args:
+        corpus: N rows.
+        tokenizer: Of the encoder that will read them.
+        pair_input: How pairs are read; a task of single texts does not ask.
+        max_length: Tokens a row, special ones included; what is beyond is cut off.
+    """
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        pair_input: PairInput,
+        max_length: int,
+    ) -> None:
+        self.corpus, self.tokenizer, self.max_length = corpus, tokenizer, max_length
+        self._sides: list[Encoded] = []
+        self._joint: Encoded | None = None
+        if corpus.pairs is None or pair_input != "cross":
+            self._sides.append(self._tokenize(corpus.texts))
+            if corpus.pairs is not None:
+                self._sides.append(self._tokenize(corpus.pairs))
+        if corpus.pairs is not None and pair_input != "joined":
+            self._joint = self._tokenize(corpus.texts, corpus.pairs)
+        encoded = [*self._sides, *([self._joint] if self._joint else [])]
+        self.lengths: NDArray[np.int64] = np.max(
+            [[len(ids) for ids in part["input_ids"]] for part in encoded], axis=0
+        )
+        """(N,) tokens of the longest sequence of each row."""
+
+    def __len__(self) -> int:
+        return len(self.corpus)
+
+    def batch(self, rows: NDArray[np.int64]) -> TaskBatch:
+        """Put rows together, in the order given."""
+        singles = joint = None
+        if self._sides:
+            singles = self._pad(self._sides, rows)
+        if self._joint is not None:
+            joint = self._pad([self._joint], rows)
+        scores = self.corpus.scores
+        return TaskBatch(
+            singles,
+            joint,
+            torch.from_numpy(self.corpus.labels[rows]),
+            None if scores is None else torch.from_numpy(scores[rows]).float(),
+        )
+
+    def _pad(self, sides: Sequence[Encoded], rows: NDArray[np.int64]) -> TokenBatch:
+        features = {key: [side[key][row] for side in sides for row in rows] for key in sides[0]}
+        return pad(self.tokenizer, features, np.tile(rows, len(sides)))
+
+    def _tokenize(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> Encoded:
+        encoded = self.tokenizer(
+            list(texts),
+            None if pairs is None else list(pairs),
+            truncation=True,
+            max_length=self.max_length,
+            return_attention_mask=True,
+        )
+        return dict(encoded.items())
+
+
+class Rows(Protocol):
+    """Row indices of the k-th batch of a task, a function of k alone."""
+
+    def rows(self, index: int) -> NDArray[np.int64]:
+        """Return the rows of a batch."""
+        ...
+
+
+class BucketedRows:
+    """Deal the rows of consecutive batches out anew, so that a batch holds rows of like length.
+
+    Args:
+        plain: Batches of equal size.
+        lengths: (N,) tokens of each row.
+        seed: Decides the order of the batches of a bucket.
+    """
+
+    def __init__(self, plain: Rows, lengths: NDArray[np.int64], *, seed: int) -> None:
+        self.plain, self.lengths, self.seed = plain, lengths, seed
+        self._kept: tuple[int, list[NDArray[np.int64]]] = (-1, [])
+
+    def rows(self, index: int) -> NDArray[np.int64]:
+        """Return the rows of the batch ``index``."""
+        bucket, place = divmod(index, BUCKET_BATCHES)
+        if self._kept[0] != bucket:
+            self._kept = (bucket, self._deal(bucket))
+        return self._kept[1][place]
+
+    def _deal(self, bucket: int) -> list[NDArray[np.int64]]:
+        first = bucket * BUCKET_BATCHES
+        batches = [self.plain.rows(first + place) for place in range(BUCKET_BATCHES)]
+        together = np.concatenate(batches)
+        by_length = together[np.argsort(self.lengths[together], kind="stable")]
+        order = np.random.default_rng((self.seed, bucket)).permutation(BUCKET_BATCHES)
+        dealt = np.split(by_length, BUCKET_BATCHES)
+        return [dealt[place] for place in order]
