@@ -21,10 +21,10 @@ from acgan_bert.parts import columns_of, read_parts
 from acgan_bert.progress import Progress, Stages
 from acgan_bert.recipe import Recipe
 from acgan_bert.rundir import MODEL, RESULT, check_sources, read_recipe
-from acgan_bert.scores import expected_score
 from mtl.bert.embed import Embeddings
 from mtl.errors import InputError
 from mtl.files import write_bytes, write_text
+from mtl.scores import expected_score
 from mtl.text.data import Columns, Corpus, read_corpus
 from mtl.text.tasks import Task
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from analysis.statistics import Interval, accuracy_interval
+from mtl.scores import balanced_accuracy, confusion, expected_score, macro_f1, pearson
 from mtl.text.data import Corpus
-from mtl.text.tasks import Task
 
 Matrix = NDArray[np.float64]
 
@@ -43,55 +43,8 @@ def score(probabilities: Matrix, corpus: Corpus) -> dict[str, Any]:
         "rows": len(corpus),
     }
     if corpus.scores is not None:
-        scores["pearson"] = _pearson(expected_score(probabilities, corpus.task), corpus.scores)
+        scores["pearson"] = pearson(expected_score(probabilities, corpus.task), corpus.scores)
     return scores
-
-
-def confusion(
-    labels: NDArray[np.int64], predicted: NDArray[np.int64], *, num_classes: int
-) -> NDArray[np.int64]:
-    """Count rows by label and prediction, shape (C, C); labels run down.
-
-    Example:
-        >>> confusion(np.array([0, 1, 1]), np.array([0, 0, 1]), num_classes=2)
-        array([[1, 0],
-               [1, 1]])
-    """
-    cells = np.bincount(labels * num_classes + predicted, minlength=num_classes**2)
-    return cells.reshape(num_classes, num_classes).astype(np.int64)
-
-
-def macro_f1(counts: NDArray[np.int64]) -> float:
-    """Average F1 over the classes that occur as label or prediction.
-
-    Args:
-        counts: Of :func:`confusion`.
-    """
-    occurrences = counts.sum(axis=0) + counts.sum(axis=1)
-    present = occurrences > 0
-    return float(np.mean(2 * np.diag(counts)[present] / occurrences[present]))
-
-
-def balanced_accuracy(counts: NDArray[np.int64]) -> float:
-    """Average the recall over the classes that occur as labels.
-
-    Args:
-        counts: Of :func:`confusion`.
-    """
-    rows = counts.sum(axis=1)
-    return float(np.mean(np.diag(counts)[rows > 0] / rows[rows > 0]))
-
-
-def expected_score(probabilities: Matrix, task: Task) -> NDArray[np.float64]:
-    """Return the mean score under the bucket probabilities of a score task, shape (N,).
-
-    Example:
-        >>> task = Task(name="s", arity=2, output="score", classes=("1", "2"), low=1.0, high=2.0)
-        >>> expected_score(np.array([[0.5, 0.5]]), task)
-        array([1.5])
-    """
-    centers = np.minimum(task.low + np.arange(task.num_classes), task.high)
-    return probabilities @ centers
 
 
 def exact_mcnemar(
@@ -139,9 +92,3 @@ def _discordant(
     """Count the rows that the first alone has right, and the second alone."""
     first_right, second_right = first == labels, second == labels
     return int(np.sum(first_right & ~second_right)), int(np.sum(second_right & ~first_right))
-
-
-def _pearson(predicted: NDArray[np.float64], scores: NDArray[np.float64]) -> float | None:
-    if len(scores) < 2 or not np.ptp(predicted) > 0.0 or not np.ptp(scores) > 0.0:
-        return None
-    return float(np.corrcoef(predicted, scores)[0, 1])
