@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from acgan_bert.checkpoint import read_latest, write_checkpoint
 from acgan_bert.ensemble import Ensemble
 from acgan_bert.member import Member
 from acgan_bert.model import GANModel
 from acgan_bert.recipe import Recipe
+from mtl.checkpoint import read_latest, write_checkpoint
 from mtl.errors import InputError
 
 logger = logging.getLogger(__name__)

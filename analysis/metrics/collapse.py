@@ -117,16 +117,16 @@ def _conditional_hits(
         empty hits are NaN where the real rows do not offer two classes.
     """
     from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
 
     order = rng.permutation(len(real))
     order = order[np.argsort(real_y[order], kind="stable")]
     fit, held_out = order[::2], order[1::2]
     if len(np.unique(real_y[fit])) < 2:
         return np.full(len(fake), np.nan), held_out, np.full(len(held_out), np.nan)
-    classifier = LogisticRegression(C=0.01, class_weight="balanced", max_iter=1000)
-    model = make_pipeline(StandardScaler(), classifier)
+    # One scale for all columns: encoders have dead ones, whose own scale would blow fakes up.
+    center, scale = real[fit].mean(axis=0), max(float(real[fit].std()), 1e-12)
+    real, fake = (real - center) / scale, (fake - center) / scale
+    model = LogisticRegression(C=0.01, class_weight="balanced", max_iter=1000)
     model.fit(real[fit], real_y[fit])
     hits = (model.predict(fake) == fake_y).astype(float)
     return hits, held_out, (model.predict(real[held_out]) == real_y[held_out]).astype(float)

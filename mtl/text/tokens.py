@@ -107,7 +107,7 @@ class TokenizedCorpus:
 class Rows(Protocol):
     """Row indices of the k-th batch of a task, a function of k alone."""
 
-    def rows(self, index: int) -> NDArray[np.int64]:
+    def batch(self, index: int) -> NDArray[np.int64]:
         """Return the rows of a batch."""
         ...
 
@@ -125,7 +125,7 @@ class BucketedRows:
         self.plain, self.lengths, self.seed = plain, lengths, seed
         self._kept: tuple[int, list[NDArray[np.int64]]] = (-1, [])
 
-    def rows(self, index: int) -> NDArray[np.int64]:
+    def batch(self, index: int) -> NDArray[np.int64]:
         """Return the rows of the batch ``index``."""
         bucket, place = divmod(index, BUCKET_BATCHES)
         if self._kept[0] != bucket:
@@ -134,7 +134,7 @@ class BucketedRows:
 
     def _deal(self, bucket: int) -> list[NDArray[np.int64]]:
         first = bucket * BUCKET_BATCHES
-        batches = [self.plain.rows(first + place) for place in range(BUCKET_BATCHES)]
+        batches = [self.plain.batch(first + place) for place in range(BUCKET_BATCHES)]
         together = np.concatenate(batches)
         by_length = together[np.argsort(self.lengths[together], kind="stable")]
         order = np.random.default_rng((self.seed, bucket)).permutation(BUCKET_BATCHES)

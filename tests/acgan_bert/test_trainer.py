@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from acgan_bert import trainer
-from acgan_bert.checkpoint import read_latest
 from acgan_bert.ensemble import Ensemble
 from acgan_bert.trainer import DivergenceError, HeldOut, TrainingRows, check_rows, train_gan
+from mtl.checkpoint import read_latest
 from mtl.errors import InputError
 from mtl.files import damage
 from tests.properties import assert_same_bits

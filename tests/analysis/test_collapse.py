@@ -128,3 +128,16 @@ def test_deterministic(real):
     fake = mixture(23, 90)
     first, second = collapse_report(*real, *fake), collapse_report(*real, *fake)
     assert first.equals(second)
+
+
+def test_a_dead_column_does_not_hide_the_classes_of_fakes(real):
+    """all-MiniLM-L6-v2 has columns of spread 1e-32; scaled by it, one column outweighed all."""
+    rng = np.random.default_rng(0)
+    fake, fake_y = mixture(5, 300)
+    vectors, labels = real
+
+    def widened(rows, spread):
+        return np.hstack([rows, spread * rng.normal(size=(len(rows), 1))])
+
+    report = collapse_report(widened(vectors, 1e-32), labels, widened(fake, 0.01), fake_y)
+    assert report.iloc[-1]["conditional_accuracy"] > 0.95

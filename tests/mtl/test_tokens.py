@@ -86,20 +86,20 @@ def test_lengths_are_those_of_the_longest_sequence_of_a_row(pair_input):
 class Counting:
     """Batches of four consecutive rows of 1,000."""
 
-    def rows(self, index):
+    def batch(self, index):
         return (np.arange(4) + 4 * index) % 1000
 
 
 def test_buckets_hold_the_same_rows_at_less_padding_whatever_is_asked_first():
     lengths = np.random.default_rng(0).integers(3, 60, 1000)
     bucketed = BucketedRows(Counting(), lengths, seed=1)
-    first = [bucketed.rows(index) for index in range(2 * BUCKET_BATCHES)]
+    first = [bucketed.batch(index) for index in range(2 * BUCKET_BATCHES)]
     assert Counter(np.concatenate(first)) == Counter(range(8 * BUCKET_BATCHES))
     padded = sum(4 * lengths[rows].max() for rows in first)
-    plain = sum(4 * lengths[Counting().rows(index)].max() for index in range(len(first)))
+    plain = sum(4 * lengths[Counting().batch(index)].max() for index in range(len(first)))
     assert padded < 0.8 * plain
     again = BucketedRows(Counting(), lengths, seed=1)
-    np.testing.assert_array_equal(again.rows(BUCKET_BATCHES + 3), first[BUCKET_BATCHES + 3])
-    np.testing.assert_array_equal(again.rows(2), first[2])
+    np.testing.assert_array_equal(again.batch(BUCKET_BATCHES + 3), first[BUCKET_BATCHES + 3])
+    np.testing.assert_array_equal(again.batch(2), first[2])
     other = BucketedRows(Counting(), lengths, seed=2)
-    assert any((other.rows(k) != first[k]).any() for k in range(BUCKET_BATCHES))
+    assert any((other.batch(k) != first[k]).any() for k in range(BUCKET_BATCHES))

@@ -3,8 +3,8 @@ import logging
 import pytest
 import torch
 
-from acgan_bert import checkpoint
-from acgan_bert.checkpoint import STATE, read_latest, write_checkpoint
+from mtl import checkpoint
+from mtl.checkpoint import STATE, read_latest, write_checkpoint
 from mtl.files import damage
 from tests.properties import assert_same_bits
 

@@ -1,0 +1,269 @@
+"""The state of multitask training, and one update of it; the loop is :mod:`mtl.loop`.
+
+A run is a function of its settings and its step number: batches, their order and the course of the
+learning rate are computed from them, so that a checkpoint holds weights, moments and random states
+and nothing else, and resuming is bit-identical on the CPU.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+
+from mtl.bert.model import MultitaskModel
+from mtl.conflicts import layer_groups
+from mtl.errors import InputError
+from mtl.losses import class_weights, loss_named, penalty_named
+from mtl.optim import Course, course_of, parameter_groups
+from mtl.schedules import CircularRows, make_schedule
+from mtl.step import Loss, MultitaskStep
+from mtl.surgery import make_surgery
+from mtl.text.tokens import BucketedRows, TaskBatch, TokenizedCorpus
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TaskData:
+    """The rows of one task and what its loss is.
+
+    Args:
+        train: Labelled rows.
+        dev: Rows that are scored in training; None: none.
+        loss: A name of :data:`mtl.losses.LOSSES`; empty: what fits the task.
+        weight: Factor of its loss.
+        balanced: Whether rare classes weigh more, N / (C · count).
+        penalty: A name of :data:`mtl.losses.PENALTIES` on its head's matrices; empty: none.
+        penalty_weight: Factor of the penalty.
+    """
+
+    train: TokenizedCorpus
+    dev: TokenizedCorpus | None = None
+    loss: str = ""
+    weight: float = 1.0
+    balanced: bool = False
+    penalty: str = ""
+    penalty_weight: float = 0.05
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LoopSettings:
+    """The loop: what is updated by what, how often, how fast.
+
+    Args:
+        epochs: Passes, as the order of tasks counts them.
+        updates_per_epoch: Updates of an epoch where it is to be shorter; 0: all.
+        batch_size: Rows of each task in an update, over all processes.
+        accumulation: Micro-batches that a batch is computed in.
+        order: A name of :data:`mtl.schedules.KINDS`.
+        pairs: Pairs of tasks, for the order ``pairs``.
+        surgery: A name of :data:`mtl.surgery.SURGERIES`, or ``torchjd:NAME``.
+        encoder_rate: Largest learning rate of the encoder.
+        head_rate: Largest learning rate of everything else.
+        weight_decay: AdamW decay of matrices.
+        course: Course of the learning rates after the warm-up.
+        warmup_share: Share of the updates that warm up.
+        clip: Largest norm of the gradient; 0: no clipping.
+        evaluate_every: Updates between two evaluations; 0: at the end of each epoch.
+        seed: Seed of orders, surgery and dropout.
+        precision: ``no``, ``bf16`` or ``fp16`` autocast, as accelerate names them.
+    """
+
+    epochs: int = 1
+    updates_per_epoch: int = 0
+    batch_size: int = 8
+    accumulation: int = 1
+    order: str = "interleaved"
+    pairs: tuple[tuple[str, str], ...] = ()
+    surgery: str = "sum"
+    encoder_rate: float = 2e-5
+    head_rate: float = 1e-3
+    weight_decay: float = 0.01
+    course: Course = "linear"
+    warmup_share: float = 0.1
+    clip: float = 1.0
+    evaluate_every: int = 0
+    seed: int = 0
+    precision: str = "no"
+
+
+class MultitaskTrainer:
+    """The state of multitask training, advanced one update at a time.
+
+    Args:
+        model: Trained in place.
+        data: Rows and loss of each of the model's tasks.
+        settings: The loop.
+
+    Raises:
+        InputError: A name is unknown, or settings and tasks do not fit.
+    """
+
+    def __init__(
+        self, model: MultitaskModel, data: Mapping[str, TaskData], settings: LoopSettings
+    ) -> None:
+        _check_trained(model)
+        self.accelerator = Accelerator(mixed_precision=settings.precision)
+        self.model, self.data, self.settings = model.to(self.accelerator.device), data, settings
+        self.update_number = 0
+        self.rows = {
+            name: _rows(task.train, settings, seed=settings.seed + 1_000_003 * place)
+            for place, (name, task) in enumerate(data.items())
+        }
+        epoch = {name: plain.batches_per_epoch for name, (plain, _) in self.rows.items()}
+        self.schedule = make_schedule(
+            settings.order,
+            epoch,
+            settings.epochs,
+            settings.seed,
+            settings.pairs,
+            turns=settings.updates_per_epoch,
+        )
+        self.updates = settings.epochs * self.schedule.turns_per_epoch
+        self.served = dict.fromkeys(data, 0)
+        groups = layer_groups([name for name, _ in self.model.shared_parameters()])
+        surgery = make_surgery(
+            settings.surgery, tasks=len(data), seed=settings.seed, groups=len(groups[1])
+        )
+        several = self.accelerator.num_processes > 1
+        self.step = MultitaskStep(
+            self.model,
+            {name: _loss(self.model, name, task) for name, task in data.items()},
+            None if settings.surgery == "sum" else surgery,
+            groups=groups,
+            clip=settings.clip,
+            autocast=self.accelerator.autocast,
+            average=self._average if several else None,
+        )
+        named = list(self.model.named_parameters())
+        encoder = [(n, p) for n, p in named if n.startswith("encoder.") and ".lora_" not in n]
+        rest = [(n, p) for n, p in named if not n.startswith("encoder.") or ".lora_" in n]
+        self.optimizer = torch.optim.AdamW(
+            parameter_groups(
+                encoder,
+                rest,
+                encoder_rate=settings.encoder_rate,
+                rest_rate=settings.head_rate,
+                weight_decay=settings.weight_decay,
+            ),
+            fused=True,
+        )
+        self.course = course_of(
+            self.optimizer,
+            settings.course,
+            warmup_share=settings.warmup_share,
+            updates=self.updates,
+        )
+
+    def advance(self) -> dict[str, Tensor]:
+        """Do one update; returns the loss of each task in it, and ``norm`` of the gradient."""
+        self.model.train()
+        turn = self.schedule.turn(*divmod(self.update_number, self.schedule.turns_per_epoch))
+        losses = self.step.gradients({task: self.batches(task) for task in turn})
+        losses["norm"] = self.step.clipped()
+        self.optimizer.step()
+        self.course.step()
+        self.update_number += 1
+        for task in turn:
+            self.served[task] += 1
+        return losses
+
+    def state(self) -> dict[str, Tensor]:
+        """Return a copy of everything that the next updates depend on, for a checkpoint."""
+        tensors = {f"model.{key}": value for key, value in self.model.state_dict().items()}
+        for index, parameter in enumerate(self._trained()):
+            moments = self.optimizer.state.get(parameter, {})
+            tensors |= {f"adamw.{index}.{key}": value for key, value in moments.items()}
+        for name, part in (("surgery", self.step.surgery), ("conflicts", self.step.conflicts)):
+            if part is not None:
+                tensors |= {f"{name}.{key}": value for key, value in part.state().items()}
+        tensors["update_number"] = torch.tensor(self.update_number)
+        tensors["random"] = torch.get_rng_state()
+        return {key: value.detach().cpu().clone() for key, value in tensors.items()}
+
+    def load_state(self, state: dict[str, Tensor]) -> None:
+        """Go on from what :meth:`state` returned."""
+
+        def part(prefix: str) -> dict[str, Tensor]:
+            return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+
+        self.model.load_state_dict(part("model."))
+        self.optimizer.state.clear()
+        for index, parameter in enumerate(self._trained()):
+            if moments := part(f"adamw.{index}."):
+                self.optimizer.state[parameter] = {
+                    key: value.to(parameter.device) for key, value in moments.items()
+                }
+        if self.step.surgery is not None:
+            self.step.surgery.load_state(part("surgery."))
+        self.step.conflicts.load_state(part("conflicts."))
+        self.update_number = int(state["update_number"])
+        place = divmod(self.update_number, self.schedule.turns_per_epoch)
+        self.served = self.schedule.served(*place)
+        self._set_rates()
+        torch.set_rng_state(state["random"])
+
+    def _set_rates(self) -> None:
+        """Put the learning rates where their course has them at this update."""
+        self.course.last_epoch = self.update_number
+        scales = zip(
+            self.optimizer.param_groups, self.course.base_lrs, self.course.lr_lambdas, strict=True
+        )
+        for group, top, scale in scales:
+            group["lr"] = top * scale(self.update_number)
+
+    def _trained(self) -> list[torch.nn.Parameter]:
+        return [p for group in self.optimizer.param_groups for p in group["params"]]
+
+    def batches(self, task: str) -> list[TaskBatch]:
+        """Return this process's micro-batches of a task's next batch."""
+        rows = self.rows[task][1].batch(self.served[task])
+        processes, parts = self.accelerator.num_processes, self.settings.accumulation
+        mine = np.array_split(rows, processes)[self.accelerator.process_index]
+        return [self.data[task].train.batch(part) for part in np.array_split(mine, parts)]
+
+    def _average(self, gradient: Tensor) -> Tensor:
+        averaged: Tensor = self.accelerator.reduce(gradient, reduction="mean")
+        return averaged
+
+
+def _check_trained(model: MultitaskModel) -> None:
+    """Refuse a task that no trained parameter can change."""
+    if any(True for _ in model.shared_parameters()):
+        return
+    own = [name for name, _ in model.own_parameters()]
+    for task in model.tasks:
+        if not any(f".{task}." in name for name in own):
+            raise InputError(
+                f"task {task!r}: the encoder is frozen and its head has no weights, so nothing of "
+                "it is trained; give the head a projection (depth 1), or train the encoder"
+            )
+
+
+def _rows(
+    corpus: TokenizedCorpus, settings: LoopSettings, *, seed: int
+) -> tuple[CircularRows, BucketedRows]:
+    plain = CircularRows(len(corpus), settings.batch_size, seed)
+    return plain, BucketedRows(plain, corpus.lengths, seed=seed)
+
+
+def _loss(model: MultitaskModel, name: str, data: TaskData) -> Loss:
+    """Bind a task's loss, its class weights, its factor and its penalty."""
+    task = model.tasks[name]
+    chosen = data.loss or task.loss
+    if (chosen == "mean_squared_error") != (task.output == "score"):
+        raise InputError(f"task {name!r}: loss {chosen} does not fit its output, {task.output}")
+    loss, keywords = loss_named(chosen), {}
+    if data.balanced:
+        counts = np.bincount(data.train.corpus.labels, minlength=task.num_classes)
+        keywords["weights_C"] = class_weights(torch.from_numpy(counts)).float()
+    matrices = [p for p in model.heads[name].parameters() if p.ndim > 1]
+    penalty = penalty_named(data.penalty) if data.penalty else None
+
+    def total(output: Tensor, batch: TaskBatch) -> Tensor:
+        known = batch.labels_B if batch.scores_B is None else batch.scores_B
+        value: Tensor = data.weight * loss(output, known.to(output.device), **keywords)
+        return value if penalty is None else value + data.penalty_weight * penalty(matrices)
+
+    return total

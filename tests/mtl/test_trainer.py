@@ -1,0 +1,210 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from mtl.bert.heads import HeadSettings
+from mtl.bert.model import ModelSettings, MultitaskModel, pair_input
+from mtl.bert.toy import toy_encoder
+from mtl.errors import InputError
+from mtl.loop import train_multitask
+from mtl.text.data import read_corpus
+from mtl.text.tokens import TokenizedCorpus
+from mtl.trainer import LoopSettings, MultitaskTrainer, TaskData
+
+NAMES = ("sentiment", "paraphrase", "similarity")
+HEADS = {
+    "sentiment": HeadSettings(dropout=0.1),
+    "paraphrase": HeadSettings(kind="binary", pair="cross", dropout=0.1),
+    "similarity": HeadSettings(kind="cosine-affine"),
+}
+CORPORA = {
+    name: {part: read_corpus(f"demo:{name}", split=part) for part in ("train", "dev")}
+    for name in NAMES
+}
+LOOP = LoopSettings(epochs=2, updates_per_epoch=4, batch_size=6, evaluate_every=2, head_rate=1e-2)
+
+
+def build(heads=HEADS, rows=40, dropout=True, **settings):
+    """Return a toy model of the three tasks and their rows."""
+    torch.manual_seed(0)
+    tasks = {name: CORPORA[name]["train"].task for name in NAMES}
+    encoder = toy_encoder()
+    model = MultitaskModel(encoder, tasks, heads, ModelSettings(**settings))
+    if not dropout:
+        for module in model.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = 0.0
+    data = {}
+    for name in NAMES:
+        parts = {
+            part: TokenizedCorpus(
+                CORPORA[name][part].select(np.arange(rows)),
+                encoder.tokenizer,
+                pair_input=pair_input(heads[name]),
+                max_length=32,
+            )
+            for part in ("train", "dev")
+        }
+        data[name] = TaskData(train=parts["train"], dev=parts["dev"])
+    return model, data
+
+
+def weights(model):
+    return {name: value.detach().clone() for name, value in model.named_parameters()}
+
+
+def assert_equal_weights(first, second, **tolerance):
+    assert first.keys() == second.keys()
+    for name, value in first.items():
+        if tolerance:
+            torch.testing.assert_close(second[name], value, msg=name, **tolerance)
+        else:
+            assert torch.equal(second[name], value), name
+
+
+@pytest.mark.parametrize("surgery", ["sum", "pcgrad", "gradvac"])
+@pytest.mark.parametrize("order", ["interleaved", "pairs", "annealed"])
+def test_going_on_from_any_update_gives_the_same_bits(surgery, order):
+    pairs = (("sentiment", "paraphrase"), ("similarity", "paraphrase"))
+    settings = replace(LOOP, surgery=surgery, order=order, pairs=pairs if order == "pairs" else ())
+    model, data = build()
+    whole = MultitaskTrainer(model, data, settings)
+    saved = {}
+    for number in range(whole.updates):
+        saved[number] = whole.state()
+        whole.advance()
+    for number in (0, 3, whole.updates - 1):
+        resumed = MultitaskTrainer(*build(), settings)
+        resumed.advance()  # what it did before must not matter
+        resumed.load_state(saved[number])
+        while resumed.update_number < resumed.updates:
+            resumed.advance()
+        assert_equal_weights(weights(model), weights(resumed.model))
+
+
+def test_micro_batches_add_up_to_the_batch():
+    found = []
+    for accumulation in (1, 3):
+        settings = replace(LOOP, accumulation=accumulation, surgery="pcgrad")
+        trainer = MultitaskTrainer(*build(dropout=False), settings)
+        trainer.step.gradients({name: trainer.batches(name) for name in NAMES})
+        named = trainer.model.named_parameters()
+        found.append({name: p.grad for name, p in named if p.grad is not None})
+    assert_equal_weights(*found, rtol=1e-4, atol=1e-6)
+
+
+def test_one_task_a_turn_is_never_projected():
+    found = []
+    for surgery in ("sum", "pcgrad"):
+        settings = replace(LOOP, surgery=surgery, order="round-robin")
+        trainer = MultitaskTrainer(*build(), settings)
+        for _ in range(4):
+            trainer.advance()
+        found.append(weights(trainer.model))
+    assert_equal_weights(*found)
+
+
+def test_a_frozen_encoder_never_moves_and_heads_do():
+    heads = HEADS | {"similarity": HeadSettings(kind="cosine-affine", depth=1, width=8)}
+    trainer = MultitaskTrainer(*build(heads, train="frozen"), replace(LOOP, surgery="pcgrad"))
+    before = weights(trainer.model)
+    for _ in range(3):
+        trainer.advance()
+    moved = {
+        name for name, value in weights(trainer.model).items() if not value.equal(before[name])
+    }
+    assert moved
+    assert all(name.startswith("heads.") for name in moved)
+
+
+def test_task_of_another_turn_keeps_its_head():
+    settings = replace(LOOP, order="round-robin", warmup_share=0.0)
+    trainer = MultitaskTrainer(*build(), settings)
+    before = weights(trainer.model)
+    trainer.advance()
+    after = weights(trainer.model)
+    moved = {name for name in after if not after[name].equal(before[name])}
+    assert any(name.startswith("heads.sentiment") for name in moved)
+    assert not any(name.startswith(("heads.paraphrase", "heads.similarity")) for name in moved)
+
+
+def test_clipping_bounds_the_gradient_before_the_step():
+    trainer = MultitaskTrainer(*build(), replace(LOOP, clip=1e-3))
+    norm = trainer.advance()["norm"]
+    left = torch.stack(
+        [p.grad.norm() for p in trainer.model.parameters() if p.grad is not None]
+    ).norm()
+    assert norm > 1e-2
+    assert left.item() == pytest.approx(1e-3, rel=1e-3)
+
+
+def test_loop_records_scores_and_conflicts_and_ends_with_the_best_weights():
+    model, data = build()
+    records, seen = [], []
+    settings = replace(LOOP, surgery="pcgrad")
+    outcome = train_multitask(
+        model, data, settings, record=records.append, progress=lambda *done: seen.append(done)
+    )
+    assert [row["update"] for row in records] == [2, 4, 6, 8]
+    assert seen[-1] == (8, 8)
+    assert {"dev_mean", "dev_sentiment_accuracy", "dev_similarity_pearson", "norm"} <= set(
+        records[0]
+    )
+    groups = {row["group"] for row in records[0]["conflicts"]}
+    assert {"all", "embeddings", "layer 0", "layer 1"} <= groups
+    best = max(records, key=lambda row: row["dev_mean"])
+    assert outcome.best_update == best["update"]
+    assert outcome.scores["sentiment"]["accuracy"] == best["dev_sentiment_accuracy"]
+
+
+def test_interrupted_loop_goes_on_from_its_checkpoint(tmp_path):
+    settings = replace(LOOP, surgery="pcgrad")
+    uninterrupted, data = build()
+    expected = train_multitask(uninterrupted, data, settings)
+
+    class Killed(Exception):
+        pass
+
+    def kill(done, _):
+        if done == 5:
+            raise Killed
+
+    model, data = build()
+    with pytest.raises(Killed):
+        train_multitask(model, data, settings, checkpoint=tmp_path, progress=kill)
+    torch.manual_seed(99)
+    model, data = build()
+    outcome = train_multitask(model, data, settings, checkpoint=tmp_path)
+    assert outcome == expected
+    assert_equal_weights(weights(uninterrupted), weights(model))
+
+
+def test_training_lowers_the_loss_of_every_task():
+    model, data = build()
+    records = []
+    settings = replace(LOOP, epochs=1, updates_per_epoch=60, evaluate_every=20, encoder_rate=1e-3)
+    train_multitask(model, data, settings, record=records.append)
+    for name in NAMES:
+        assert records[-1][f"{name}_loss"] < records[0][f"{name}_loss"]
+
+
+def test_a_task_without_anything_to_train_is_refused():
+    with pytest.raises(InputError, match="'similarity': the encoder is frozen and its head has no"):
+        MultitaskTrainer(*build(train="frozen"), LOOP)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"loss": "cross_entropi"}, "did you mean cross_entropy"),
+        ({"loss": "mean_squared_error"}, "does not fit its output, classes"),
+        ({"penalty": "l3"}, "unknown penalty 'l3'"),
+    ],
+)
+def test_wrong_names_are_refused(change, said):
+    model, data = build()
+    data["sentiment"] = replace(data["sentiment"], **change)
+    with pytest.raises(InputError, match=said):
+        MultitaskTrainer(model, data, LOOP)
