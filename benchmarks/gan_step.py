@@ -142,7 +142,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--members", type=int, default=32)
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=9)
     options = parser.parse_args()
     rng = np.random.default_rng(0)
     vectors = rng.standard_normal((ROWS, WIDTH)).astype(np.float32)

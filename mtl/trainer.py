@@ -104,7 +104,9 @@ class MultitaskTrainer:
         self, model: MultitaskModel, data: Mapping[str, TaskData], settings: LoopSettings
     ) -> None:
         _check_trained(model)
-        self.accelerator = Accelerator(mixed_precision=settings.precision)
+        # Without being told, accelerate takes several processes on CPUs for one each.
+        on_cpu = not torch.accelerator.is_available()
+        self.accelerator = Accelerator(mixed_precision=settings.precision, cpu=on_cpu)
         self.model, self.data, self.settings = model.to(self.accelerator.device), data, settings
         self.update_number = 0
         self.rows = {
@@ -136,19 +138,7 @@ class MultitaskTrainer:
             autocast=self.accelerator.autocast,
             average=self._average if several else None,
         )
-        named = list(self.model.named_parameters())
-        encoder = [(n, p) for n, p in named if n.startswith("encoder.") and ".lora_" not in n]
-        rest = [(n, p) for n, p in named if not n.startswith("encoder.") or ".lora_" in n]
-        self.optimizer = torch.optim.AdamW(
-            parameter_groups(
-                encoder,
-                rest,
-                encoder_rate=settings.encoder_rate,
-                rest_rate=settings.head_rate,
-                weight_decay=settings.weight_decay,
-            ),
-            fused=True,
-        )
+        self.optimizer = _optimizer(self.model, settings)
         self.course = course_of(
             self.optimizer,
             settings.course,
@@ -239,6 +229,20 @@ def _check_trained(model: MultitaskModel) -> None:
                 f"task {task!r}: the encoder is frozen and its head has no weights, so nothing of "
                 "it is trained; give the head a projection (depth 1), or train the encoder"
             )
+
+
+def _optimizer(model: MultitaskModel, settings: LoopSettings) -> torch.optim.AdamW:
+    named = list(model.named_parameters())
+    encoder = [(n, p) for n, p in named if n.startswith("encoder.") and ".lora_" not in n]
+    rest = [(n, p) for n, p in named if not n.startswith("encoder.") or ".lora_" in n]
+    groups = parameter_groups(
+        encoder,
+        rest,
+        encoder_rate=settings.encoder_rate,
+        rest_rate=settings.head_rate,
+        weight_decay=settings.weight_decay,
+    )
+    return torch.optim.AdamW(groups, fused=True)
 
 
 def _rows(

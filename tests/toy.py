@@ -15,6 +15,7 @@ TINY = {
     "generator.width": 8,
     "generator.noise_width": 4,
     "discriminator.width": 8,
+    "discriminator.spectra": [0.5],
     "training.members": 1,
     "training.steps": 6,
     "training.batch_size": 8,
