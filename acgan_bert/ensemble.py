@@ -53,6 +53,7 @@ class Ensemble:
         self.streams = MemberStreams([m.stream for m in members])
         discriminator = self.recipe.discriminator
         embeddings_ND = torch.from_numpy(np.ascontiguousarray(vectors, dtype=np.float32))
+        self.embeddings_ND = embeddings_ND
         self.space = PrincipalSpace.fit(embeddings_ND)
         self.real_ND = self.space.standardize(embeddings_ND)
         labels = [m.labels for m in members]
@@ -114,6 +115,8 @@ class Ensemble:
         """Return a copy of everything that the next steps depend on, for a checkpoint."""
         tensors = {
             "step_number": torch.tensor(self.step_number),
+            "ridge": self.game.ridge_E,
+            **{f"space.{key}": value for key, value in self.space.state_dict().items()},
             **{f"streams.{key}": value for key, value in self.streams.state().items()},
             "pseudo_labels.mean": self.pseudo_labels.mean_EC,
         }
@@ -140,6 +143,10 @@ class Ensemble:
         if found != len(self.members):
             raise ValueError(f"checkpoint of {found} members, recipe of {len(self.members)}")
         self.step_number = int(state["step_number"])
+        self.game.ridge_E = state["ridge"].clone()
+        # The same axes as before: another machine's eigenvectors may have other signs.
+        self.space.load_state_dict(part("space"))
+        self.real_ND = self.space.standardize(self.embeddings_ND)
         self.streams.load_state(part("streams"))
         self.pseudo_labels.mean_EC.copy_(state["pseudo_labels.mean"])
         named = zip(("generator", "discriminator"), self._players(), self.averages, strict=True)

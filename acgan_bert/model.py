@@ -21,7 +21,7 @@ from mtl.errors import InputError
 from mtl.files import CHECKSUMS, damage, directory_write, write_json
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
-FORMAT = 1
+FORMAT = 2
 BLOCK_ROWS = 8192
 """Rows judged at once."""
 
@@ -137,6 +137,11 @@ class GANModel:
         if problem := damage(directory):
             raise InputError(f"{directory}: damaged model: {problem}; restore it or train again")
         config = json.loads((directory / CONFIG).read_text("utf-8"))
+        if config.get("format") != FORMAT:
+            raise InputError(
+                f"{directory}: a model of format {config.get('format')}, this version reads "
+                f"{FORMAT}; train it again"
+            )
         states: dict[str, dict[str, Tensor]] = {"generator": {}, "discriminator": {}, "space": {}}
         for key, value in load_file(directory / WEIGHTS).items():
             part, name = key.split(".", 1)

@@ -92,9 +92,9 @@ class DiscriminatorRecipe:
     linear_skip: bool = True
     """Class heads also see the embedding itself, so that logistic regression is a special case."""
     warm_start: bool = True
-    """The linear skip begins at logistic regression, averaged over penalties, and keeps theirs."""
+    """The linear skip begins at logistic regression, joined with the generator's Bayes rule."""
     spectra: tuple[float, ...] = (-0.5, 0.0, 0.5, 1.0)
-    """Weigh principal components by variance ** (s / 2), s chosen from these by the labels."""
+    """Weigh principal components by variance ** (s / 2), s averaged over these by the labels."""
     spectral_norm: bool = False
     """Divide each weight matrix by its largest singular value."""
     ema: float = 0.99

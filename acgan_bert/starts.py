@@ -17,11 +17,13 @@ from acgan_bert.gan.layers import linears
 from acgan_bert.gan.space import PrincipalSpace
 from acgan_bert.member import Member
 from acgan_bert.warm_start import (
+    SHRINKAGE,
     LinearClassifier,
     fit_class_gaussian,
     fit_logistic,
     for_uniform_noise,
     gaussian_logits,
+    shrinkage,
 )
 
 GAUSSIAN_ROWS = 20_000
@@ -90,11 +92,15 @@ def _start(member: Member, real_ND: Tensor, gains_SD: np.ndarray, *, generative:
     gain_D = np.exp(linear.shares @ np.log(gains_SD))
     if generative:
         known = member.labels[member.labels >= 0]
-        weights, bias = gaussian_logits(
-            gaussian_ID, np.bincount(known, minlength=len(linear.bias)) / len(known)
-        )
+        rows, width = min(GAUSSIAN_ROWS, int((member.labels >= -1).sum())), real_ND.shape[1]
+        priors = np.bincount(known, minlength=len(linear.bias)) / len(known)
+        weights, bias = gaussian_logits(gaussian_ID, priors, rows=rows)
+        # Halfway where there are rows enough; fewer leave the Gaussians less to say.
+        half = 0.5 * (1 - shrinkage(rows, width)) / (1 - SHRINKAGE)
         linear = replace(
-            linear, weights=(linear.weights + weights) / 2, bias=(linear.bias + bias) / 2
+            linear,
+            weights=(1 - half) * linear.weights + half * weights,
+            bias=(1 - half) * linear.bias + half * bias,
         )
     if member.recipe.generator.noise == "uniform":
         gaussian_ID = for_uniform_noise(gaussian_ID, classes=len(linear.bias))
@@ -116,12 +122,22 @@ def _classifier(member: Member, real_ND: Tensor, gains_SD: np.ndarray) -> Linear
 def _gaussian(member: Member, linear: LinearClassifier, real_ND: Tensor) -> np.ndarray:
     """Return the linear map (Z + C, D) of the class Gaussian of the rows that are used."""
     noise_width = member.recipe.generator.noise_width or real_ND.shape[1]
-    used = np.flatnonzero(member.labels >= -1)[:GAUSSIAN_ROWS]
+    used = _some_rows(member)
     rows_nD, labels = _rows(real_ND, used), member.labels[used]
     posterior_nC = linear.predict_proba(rows_nD)
     known = labels >= 0
     posterior_nC[known] = np.eye(posterior_nC.shape[1])[labels[known]]
     return fit_class_gaussian(rows_nD, posterior_nC, noise_width=noise_width)
+
+
+def _some_rows(member: Member) -> np.ndarray:
+    """Return at most so many of the rows that are used: labelled ones first, then any."""
+    used = np.flatnonzero(member.labels >= -1)
+    if len(used) <= GAUSSIAN_ROWS:
+        return used
+    shuffled = np.random.default_rng(member.recipe.seed).permutation(used)
+    known_first = np.argsort(member.labels[shuffled] < 0, kind="stable")
+    return np.sort(shuffled[known_first][:GAUSSIAN_ROWS])
 
 
 def _rows(real_ND: Tensor, rows: np.ndarray) -> np.ndarray:

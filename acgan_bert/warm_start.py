@@ -1,8 +1,9 @@
 """Where both players begin: logistic regression, and a class-conditional Gaussian.
 
-The players' linear skips hold these as special cases; starting there means that every further step
-has to earn its place. The penalty behind the regression stays on the discriminator's skip during
-training, so that pseudo-labels move it against the same resistance.
+The generator begins at the Gaussian, the discriminator halfway between the regression and the
+Gaussian's Bayes rule. The players' linear skips hold these as special cases; starting there means
+that every further step has to earn its place. The penalty behind the regression stays on the
+discriminator's skip during training, so that pseudo-labels move it against the same resistance.
 """
 
 from collections.abc import Sequence
@@ -21,7 +22,9 @@ NEGLIGIBLE = 1e-3
 SHARPNESS = 2.0
 """Power to which guessed class probabilities are raised before class means are taken."""
 SHRINKAGE = 0.3
-"""Share of a multiple of the identity in the covariance that the Gaussians' own classifier uses."""
+"""Least share of a multiple of the identity in the covariance behind the Gaussians' classifier."""
+LEAST_SPREAD = 0.5
+"""Least mean variance of that multiple, of coordinates whose mean square is 1."""
 MOST_ROWS = 1000
 """Rows that cross-validation looks at; more do not change the choice and cost time."""
 
@@ -147,7 +150,14 @@ def fit_class_gaussian(
     return np.concatenate([spread, means])
 
 
-def gaussian_logits(gaussian: np.ndarray, priors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def shrinkage(rows: int, width: int) -> float:
+    """Return the share of the identity: a covariance of few rows and many columns is noise."""
+    return max(SHRINKAGE, width / (width + rows))
+
+
+def gaussian_logits(
+    gaussian: np.ndarray, priors: np.ndarray, *, rows: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Return weights (D, C) and bias (C,) of the Gaussians' own Bayes classifier.
 
     It is linear discriminant analysis, except that all rows, labelled or not, have shaped it. The
@@ -156,12 +166,15 @@ def gaussian_logits(gaussian: np.ndarray, priors: np.ndarray) -> tuple[np.ndarra
     Args:
         gaussian: What :func:`fit_class_gaussian` returned, (Z + C, D).
         priors: Class probabilities, (C,).
+        rows: Rows that it was fitted to.
     """
     spread, means = np.split(gaussian, [len(gaussian) - len(priors)])
     covariance = spread.T @ spread
     size = len(covariance)
-    floor = SHRINKAGE * np.trace(covariance) / size * np.eye(size)
-    weights = np.linalg.solve((1 - SHRINKAGE) * covariance + floor, means.T)
+    share = shrinkage(rows, size)
+    level = max(float(np.trace(covariance)) / size, LEAST_SPREAD)
+    shrunk = (1 - share) * covariance + share * level * np.eye(size)
+    weights = np.linalg.solve(shrunk, means.T)
     return weights, np.log(priors) - 0.5 * (means.T * weights).sum(0)
 
 

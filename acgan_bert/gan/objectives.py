@@ -196,13 +196,15 @@ def r1_penalty(source_EB: Tensor, x_EBD: Tensor) -> Tensor:
 
 
 def recombined(x_EBD: Tensor, *, parts: int = 2) -> Tensor:
-    """Negative data: rows whose coordinate blocks come from different real rows.
+    """Negative data: rows whose coordinates come from different real rows, by turns.
 
-    After Sinha et al. 2021 (negative data augmentation); block p of row b is taken from row b + p.
-    Marginals stay real, the joint distribution does not.
+    After Sinha et al. 2021 (negative data augmentation); coordinate d of row b is taken from row
+    b + (d mod parts). Marginals stay real, the joint distribution does not.
     """
-    blocks = torch.chunk(x_EBD, parts, dim=-1)
-    return torch.cat([block.roll(shift, dims=1) for shift, block in enumerate(blocks)], dim=-1)
+    mixed_EBD = x_EBD.clone()
+    for shift in range(1, parts):
+        mixed_EBD[..., shift::parts] = x_EBD[..., shift::parts].roll(shift, dims=1)
+    return mixed_EBD
 
 
 def mode_seeking(first_EBD: Tensor, second_EBD: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 The map from the encoder's space and back is a rotation, a shift and one factor, so distances keep
 their proportions. What it buys: the discriminator can weigh principal components by one number
 each. Encoders put much of what few labels can find into the leading ones, though not all encoders
-and tasks do (see :mod:`acgan_bert.warm_start`, which chooses).
+and tasks do (see :mod:`acgan_bert.warm_start`, which averages over how much).
 """
 
 import torch
@@ -61,8 +61,8 @@ class PrincipalSpace(nn.Module):
     def gain(self, spectrum: float) -> Tensor:
         """Return the factors (D,) that weigh each coordinate by variance ** (spectrum / 2).
 
-        Coordinates of real rows keep mean square 1. 0 leaves them as they are, 1 weighs each by its
-        standard deviation once more, -1 makes all variances equal.
+        Coordinates of real rows keep mean square 1, but for raised variances. 0 leaves them as
+        they are, 1 weighs each by its standard deviation once more, -1 makes variances equal.
         """
         gain_D = self.variance_D ** (spectrum / 2)
         power = (gain_D.square() * self.variance_D).mean()

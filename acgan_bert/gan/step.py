@@ -144,7 +144,10 @@ def discriminator_loss(game: Game, batch: Batch, position: Position) -> dict[str
     if weights.r1:
         parts["r1"] = weights.r1 * objectives.r1_penalty(real.source_EB, seen_EBD)
     if weights.negative_augmentation:
-        negative = game.discriminator(objectives.recombined(seen_EBD.detach()))
+        negative_EBD = objectives.recombined(seen_EBD.detach())
+        if batch.view_noise_EXD is not None:  # as on real rows and fakes
+            negative_EBD = negative_EBD + batch.view_noise_EXD[:, seen_EBD.shape[1] :]
+        negative = game.discriminator(negative_EBD, torch.cat(batch.targets, dim=-1))
         loss_E = objectives.logistic_generator(-negative.source_EB)
         parts["negative"] = weights.negative_augmentation * loss_E
     skips = game.discriminator.skips

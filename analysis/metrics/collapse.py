@@ -124,7 +124,8 @@ def _conditional_hits(
     if len(np.unique(real_y[fit])) < 2:
         return np.full(len(fake), np.nan), held_out, np.full(len(held_out), np.nan)
     # One scale for all columns: encoders have dead ones, whose own scale would blow fakes up.
-    center, scale = real[fit].mean(axis=0), max(float(real[fit].std()), 1e-12)
+    center = real[fit].mean(axis=0)
+    scale = max(float((real[fit] - center).std()), 1e-12)
     real, fake = (real - center) / scale, (fake - center) / scale
     model = LogisticRegression(C=0.01, class_weight="balanced", max_iter=1000)
     model.fit(real[fit], real_y[fit])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from acgan_bert import warm_start
+from acgan_bert import starts, warm_start
 from acgan_bert.ensemble import Ensemble
 from acgan_bert.member import Member
 from acgan_bert.warm_start import gaussian_logits
@@ -103,7 +103,7 @@ def test_classifier_begins_halfway_between_the_regression_and_the_generators_bay
     few = np.where(np.arange(400) % 200 < 5, TRUTH, -1)
     both, regression = start(few), start(few, generator__warm_start=False)
     gaussian = both.generator.skip.weight_EIO[0].detach().double().numpy()
-    weights, bias = gaussian_logits(gaussian, np.array([0.5, 0.5]))
+    weights, bias = gaussian_logits(gaussian, np.array([0.5, 0.5]), rows=400)
     logits = both.real_ND.double().numpy() @ weights + bias
     of_both, of_regression = (
         (
@@ -116,3 +116,28 @@ def test_classifier_begins_halfway_between_the_regression_and_the_generators_bay
         for start in (both, regression)
     )
     np.testing.assert_allclose(of_both, (of_regression + logits) / 2, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("count", "copies"), [(3, 1), (3, 5), (12, 1), (1, 9)], ids=["one", "copies", "few", "equal"]
+)
+def test_degenerate_rows_start_and_train(count, copies):
+    """The Gaussians' covariance is zero or nearly so; their Bayes rule drowned everything else."""
+    vectors = np.random.default_rng(0).normal(size=(count, 40)).repeat(copies, axis=0)
+    labels = np.arange(count).repeat(copies) % 3 if count > 1 else np.arange(copies) % 3
+    members = [Member(tiny_recipe(generator__noise_width=0), labels, 0)]
+    trained = Ensemble(vectors.astype(np.float32), members, num_classes=3)
+    assert trained.discriminator.skips[0].weight_EIO.abs().max() < 10.0
+    for _ in range(5):
+        losses = trained.step()
+    assert all(torch.isfinite(value).all() for value in losses.values())
+
+
+def test_a_start_on_some_of_many_rows_keeps_the_labelled_ones(monkeypatch):
+    monkeypatch.setattr(starts, "GAUSSIAN_ROWS", 30)
+    late = np.where(np.arange(400) >= 390, TRUTH, -1)
+    late[395:] = 0
+    kept = starts._some_rows(Member(tiny_recipe(), late, 0))
+    assert len(kept) == 30
+    assert set(range(390, 400)) <= set(kept.tolist())
+    assert kept.min() < 200  # and not only the last or the first

@@ -13,6 +13,7 @@ from acgan_bert.warm_start import (
     for_uniform_noise,
     gaussian_logits,
     held_out_likelihoods,
+    shrinkage,
 )
 from tests.toy import blobs
 
@@ -140,7 +141,7 @@ def test_gaussians_of_known_classes_classify_as_shrunk_linear_discriminant_analy
     vectors = vectors[:75].astype(np.float64)  # unequal classes
     truth = truth[:75]
     gaussian = fit_class_gaussian(vectors, np.eye(3)[truth], noise_width=6)
-    weights, bias = gaussian_logits(gaussian, np.bincount(truth) / len(truth))
+    weights, bias = gaussian_logits(gaussian, np.bincount(truth) / len(truth), rows=75)
     oracle = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=SHRINKAGE).fit(vectors, truth)
     logits, expected = vectors @ weights + bias, oracle.decision_function(vectors)
     np.testing.assert_allclose(np.diff(logits), np.diff(expected), atol=1e-9)
@@ -153,3 +154,9 @@ def test_uniform_noise_gives_the_same_mean_and_covariance():
     drawn = np.hstack([noise, np.tile([0.0, 1.0], (len(noise), 1))]) @ changed
     np.testing.assert_allclose(drawn.mean(0), gaussian[5], atol=0.02)
     np.testing.assert_allclose(np.cov(drawn.T), gaussian[:4].T @ gaussian[:4], atol=0.05)
+
+
+def test_fewer_rows_than_columns_lean_on_the_identity():
+    assert shrinkage(10_000, 100) == SHRINKAGE
+    assert shrinkage(100, 100) == 0.5
+    assert shrinkage(2, 384) > 0.99
