@@ -19,7 +19,7 @@ from acgan_bert.member import Member
 from acgan_bert.model import GANModel
 from acgan_bert.recipe import Recipe
 from mtl.checkpoint import read_latest, write_checkpoint
-from mtl.errors import InputError
+from mtl.errors import DivergenceError, InputError
 
 logger = logging.getLogger(__name__)
 
@@ -29,10 +29,6 @@ Progress = Callable[[int, int], None]
 
 GUARD_EVERY_STEPS = 10
 """Steps between two looks at the gradient norms; losses are looked at in every step."""
-
-
-class DivergenceError(RuntimeError):
-    """Training left the finite numbers; the message gives cause, step and last good state."""
 
 
 @dataclass(frozen=True, slots=True)

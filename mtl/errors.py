@@ -1,4 +1,8 @@
-"""The one exception for a mistake in what the user gave: files, columns, keys, values."""
+"""Two exceptions: a mistake in what the user gave, and training that left the finite numbers."""
+
+
+class DivergenceError(RuntimeError):
+    """Training left the finite numbers; the message gives cause, step and last good state."""
 
 
 class InputError(ValueError):

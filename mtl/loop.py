@@ -12,7 +12,8 @@ from mtl.bert.model import MultitaskModel
 from mtl.checkpoint import read_latest, write_checkpoint
 from mtl.evaluate import evaluate
 from mtl.scores import overall_scores
-from mtl.trainer import LoopSettings, MultitaskTrainer, TaskData
+from mtl.settings import LoopSettings, TaskData
+from mtl.trainer import MultitaskTrainer
 
 Record = Callable[[dict[str, Any]], None]
 Progress = Callable[[int, int], None]
@@ -103,7 +104,9 @@ class _Best:
     def state(self) -> dict[str, Tensor]:
         """Return what is kept, for a checkpoint."""
         kept = {f"best.weights.{key}": value.cpu() for key, value in self.weights.items()}
-        return kept | {"best.overall": torch.tensor([self.overall, float(self.update)])}
+        return kept | {
+            "best.overall": torch.tensor([self.overall, self.update], dtype=torch.float64)
+        }
 
     def load_state(self, state: dict[str, Tensor]) -> None:
         """Go on from what :meth:`state` returned."""

@@ -54,11 +54,12 @@ class MultitaskStep:
         self.groups, names = groups or layer_groups([name for name, _ in shared])
         self.conflicts = ConflictRecord(list(losses), names)
 
-    def gradients(self, turn: Mapping[str, Sequence[TaskBatch]]) -> dict[str, Tensor]:
+    def gradients(self, turn: Mapping[str, Sequence[tuple[TaskBatch, float]]]) -> dict[str, Tensor]:
         """Leave the merged gradient of a turn in the parameters.
 
         Args:
-            turn: By task, the micro-batches that together make its batch; of equal size.
+            turn: By task, the micro-batches that together make its batch, each with its share of
+                the rows that count.
 
         Returns:
             The mean loss of each task of the turn, detached.
@@ -69,7 +70,7 @@ class MultitaskStep:
         losses, by_task = {}, {}
         for task, batches in turn.items():
             losses[task] = torch.stack(
-                [self._backward(task, b, len(batches)) for b in batches]
+                [self._backward(task, batch, share) for batch, share in batches]
             ).sum()
             if apart:
                 by_task[task] = self._take()
@@ -90,10 +91,10 @@ class MultitaskStep:
         most = self.clip or float("inf")
         return nn.utils.clip_grad_norm_([*self.shared, *self.own], most)
 
-    def _backward(self, task: str, batch: TaskBatch, parts: int) -> Tensor:
+    def _backward(self, task: str, batch: TaskBatch, share: float) -> Tensor:
         with self.autocast():
             output = self.model(task, batch)
-        loss = self.losses[task](output.float(), batch) / parts
+        loss = share * self.losses[task](output.float(), batch)
         loss.backward()
         return loss.detach()
 

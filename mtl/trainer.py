@@ -1,12 +1,11 @@
 """The state of multitask training, and one update of it; the loop is :mod:`mtl.loop`.
 
 A run is a function of its settings and its step number: batches, their order and the course of the
-learning rate are computed from them, so that a checkpoint holds weights, moments and random states
-and nothing else, and resuming is bit-identical on the CPU.
+learning rate, and the randomness of dropout, are computed from them, so that a checkpoint holds
+weights and moments and hardly anything else, and resuming is bit-identical on the CPU.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -15,77 +14,14 @@ from torch import Tensor
 
 from mtl.bert.model import MultitaskModel
 from mtl.conflicts import layer_groups
-from mtl.errors import InputError
+from mtl.errors import DivergenceError, InputError
 from mtl.losses import class_weights, loss_named, penalty_named
-from mtl.optim import Course, course_of, parameter_groups
+from mtl.optim import course_of, parameter_groups
 from mtl.schedules import CircularRows, make_schedule
+from mtl.settings import CLASS_LOSSES, LoopSettings, TaskData, check_data
 from mtl.step import Loss, MultitaskStep
 from mtl.surgery import make_surgery
 from mtl.text.tokens import BucketedRows, TaskBatch, TokenizedCorpus
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TaskData:
-    """The rows of one task and what its loss is.
-
-    Args:
-        train: Labelled rows.
-        dev: Rows that are scored in training; None: none.
-        loss: A name of :data:`mtl.losses.LOSSES`; empty: what fits the task.
-        weight: Factor of its loss.
-        balanced: Whether rare classes weigh more, N / (C · count).
-        penalty: A name of :data:`mtl.losses.PENALTIES` on its head's matrices; empty: none.
-        penalty_weight: Factor of the penalty.
-    """
-
-    train: TokenizedCorpus
-    dev: TokenizedCorpus | None = None
-    loss: str = ""
-    weight: float = 1.0
-    balanced: bool = False
-    penalty: str = ""
-    penalty_weight: float = 0.05
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LoopSettings:
-    """The loop: what is updated by what, how often, how fast.
-
-    Args:
-        epochs: Passes, as the order of tasks counts them.
-        updates_per_epoch: Updates of an epoch where it is to be shorter; 0: all.
-        batch_size: Rows of each task in an update, over all processes.
-        accumulation: Micro-batches that a batch is computed in.
-        order: A name of :data:`mtl.schedules.KINDS`.
-        pairs: Pairs of tasks, for the order ``pairs``.
-        surgery: A name of :data:`mtl.surgery.SURGERIES`, or ``torchjd:NAME``.
-        encoder_rate: Largest learning rate of the encoder.
-        head_rate: Largest learning rate of everything else.
-        weight_decay: AdamW decay of matrices.
-        course: Course of the learning rates after the warm-up.
-        warmup_share: Share of the updates that warm up.
-        clip: Largest norm of the gradient; 0: no clipping.
-        evaluate_every: Updates between two evaluations; 0: at the end of each epoch.
-        seed: Seed of orders, surgery and dropout.
-        precision: ``no``, ``bf16`` or ``fp16`` autocast, as accelerate names them.
-    """
-
-    epochs: int = 1
-    updates_per_epoch: int = 0
-    batch_size: int = 8
-    accumulation: int = 1
-    order: str = "interleaved"
-    pairs: tuple[tuple[str, str], ...] = ()
-    surgery: str = "sum"
-    encoder_rate: float = 2e-5
-    head_rate: float = 1e-3
-    weight_decay: float = 0.01
-    course: Course = "linear"
-    warmup_share: float = 0.1
-    clip: float = 1.0
-    evaluate_every: int = 0
-    seed: int = 0
-    precision: str = "no"
 
 
 class MultitaskTrainer:
@@ -104,6 +40,7 @@ class MultitaskTrainer:
         self, model: MultitaskModel, data: Mapping[str, TaskData], settings: LoopSettings
     ) -> None:
         _check_trained(model)
+        check_data(model.tasks, data, settings)
         # Without being told, accelerate takes several processes on CPUs for one each.
         on_cpu = not torch.accelerator.is_available()
         self.accelerator = Accelerator(mixed_precision=settings.precision, cpu=on_cpu)
@@ -147,11 +84,26 @@ class MultitaskTrainer:
         )
 
     def advance(self) -> dict[str, Tensor]:
-        """Do one update; returns the loss of each task in it, and ``norm`` of the gradient."""
+        """Do one update; returns the loss of each task in it, and ``norm`` of the gradient.
+
+        Dropout draws from a stream of this update's own, so that nothing of it is to be saved.
+
+        Raises:
+            DivergenceError: The gradient is not finite; nothing was changed.
+        """
         self.model.train()
         turn = self.schedule.turn(*divmod(self.update_number, self.schedule.turns_per_epoch))
-        losses = self.step.gradients({task: self.batches(task) for task in turn})
+        with torch.random.fork_rng():
+            place = (self.settings.seed, self.update_number, self.accelerator.process_index)
+            torch.manual_seed(int(np.random.SeedSequence(place).generate_state(1)[0]))
+            losses = self.step.gradients({task: self.batches(task) for task in turn})
         losses["norm"] = self.step.clipped()
+        if not torch.isfinite(losses["norm"]):
+            found = ", ".join(f"{name} {float(value):.4g}" for name, value in losses.items())
+            raise DivergenceError(
+                f"diverged at update {self.update_number + 1} ({found}); the weights are those "
+                "before it. Lower the learning rates, or clip"
+            )
         self.optimizer.step()
         self.course.step()
         self.update_number += 1
@@ -169,7 +121,6 @@ class MultitaskTrainer:
             if part is not None:
                 tensors |= {f"{name}.{key}": value for key, value in part.state().items()}
         tensors["update_number"] = torch.tensor(self.update_number)
-        tensors["random"] = torch.get_rng_state()
         return {key: value.detach().cpu().clone() for key, value in tensors.items()}
 
     def load_state(self, state: dict[str, Tensor]) -> None:
@@ -192,7 +143,6 @@ class MultitaskTrainer:
         place = divmod(self.update_number, self.schedule.turns_per_epoch)
         self.served = self.schedule.served(*place)
         self._set_rates()
-        torch.set_rng_state(state["random"])
 
     def _set_rates(self) -> None:
         """Put the learning rates where their course has them at this update."""
@@ -206,12 +156,22 @@ class MultitaskTrainer:
     def _trained(self) -> list[torch.nn.Parameter]:
         return [p for group in self.optimizer.param_groups for p in group["params"]]
 
-    def batches(self, task: str) -> list[TaskBatch]:
-        """Return this process's micro-batches of a task's next batch."""
+    def batches(self, task: str) -> list[tuple[TaskBatch, float]]:
+        """Return this process's micro-batches of a task's next batch, and how much each counts.
+
+        Shares are of the labelled rows of the whole batch, times the processes, over which
+        gradients are averaged: so parts of unequal size add up to the batch.
+        """
+        corpus = self.data[task].train
         rows = self.rows[task][1].batch(self.served[task])
         processes, parts = self.accelerator.num_processes, self.settings.accumulation
         mine = np.array_split(rows, processes)[self.accelerator.process_index]
-        return [self.data[task].train.batch(part) for part in np.array_split(mine, parts)]
+        known = corpus.corpus.labels >= 0
+        total = max(1, int(known[rows].sum()))
+        return [
+            (corpus.batch(part), float(known[part].sum()) * processes / total)
+            for part in np.array_split(mine, parts)
+        ]
 
     def _average(self, gradient: Tensor) -> Tensor:
         averaged: Tensor = self.accelerator.reduce(gradient, reduction="mean")
@@ -256,13 +216,21 @@ def _loss(model: MultitaskModel, name: str, data: TaskData) -> Loss:
     """Bind a task's loss, its class weights, its factor and its penalty."""
     task = model.tasks[name]
     chosen = data.loss or task.loss
-    if (chosen == "mean_squared_error") != (task.output == "score"):
+    fitting = ("mean_squared_error",) if task.output == "score" else CLASS_LOSSES
+    loss = loss_named(chosen)
+    if chosen not in fitting:
         raise InputError(f"task {name!r}: loss {chosen} does not fit its output, {task.output}")
-    loss, keywords = loss_named(chosen), {}
+    keywords = {}
     if data.balanced:
-        counts = np.bincount(data.train.corpus.labels, minlength=task.num_classes)
-        keywords["weights_C"] = class_weights(torch.from_numpy(counts)).float()
+        if task.output == "score":
+            raise InputError(f"task {name!r}: a score has no classes to balance")
+        labels = data.train.corpus.labels
+        counts = np.bincount(labels[labels >= 0], minlength=task.num_classes)
+        weights_C = class_weights(torch.from_numpy(counts)).float()
+        keywords["weights_C"] = weights_C.to(model.encoder.device)
     matrices = [p for p in model.heads[name].parameters() if p.ndim > 1]
+    if data.penalty and not matrices:
+        raise InputError(f"task {name!r}: its head has no matrices for penalty {data.penalty}")
     penalty = penalty_named(data.penalty) if data.penalty else None
 
     def total(output: Tensor, batch: TaskBatch) -> Tensor:

@@ -107,6 +107,11 @@ class TokenizedCorpus:
 class Rows(Protocol):
     """Row indices of the k-th batch of a task, a function of k alone."""
 
+    @property
+    def batches_per_epoch(self) -> int:
+        """Batches of one pass over the rows."""
+        ...
+
     def batch(self, index: int) -> NDArray[np.int64]:
         """Return the rows of a batch."""
         ...
@@ -114,6 +119,8 @@ class Rows(Protocol):
 
 class BucketedRows:
     """Deal the rows of consecutive batches out anew, so that a batch holds rows of like length.
+
+    Buckets end where a pass over the rows ends, so that a pass still shows every row.
 
     Args:
         plain: Batches of equal size.
@@ -127,16 +134,17 @@ class BucketedRows:
 
     def batch(self, index: int) -> NDArray[np.int64]:
         """Return the rows of the batch ``index``."""
-        bucket, place = divmod(index, BUCKET_BATCHES)
-        if self._kept[0] != bucket:
-            self._kept = (bucket, self._deal(bucket))
+        place = index % self.plain.batches_per_epoch % BUCKET_BATCHES
+        first = index - place
+        if self._kept[0] != first:
+            self._kept = (first, self._deal(first))
         return self._kept[1][place]
 
-    def _deal(self, bucket: int) -> list[NDArray[np.int64]]:
-        first = bucket * BUCKET_BATCHES
-        batches = [self.plain.batch(first + place) for place in range(BUCKET_BATCHES)]
+    def _deal(self, first: int) -> list[NDArray[np.int64]]:
+        left = self.plain.batches_per_epoch - first % self.plain.batches_per_epoch
+        batches = [self.plain.batch(first + k) for k in range(min(BUCKET_BATCHES, left))]
         together = np.concatenate(batches)
         by_length = together[np.argsort(self.lengths[together], kind="stable")]
-        order = np.random.default_rng((self.seed, bucket)).permutation(BUCKET_BATCHES)
-        dealt = np.split(by_length, BUCKET_BATCHES)
+        order = np.random.default_rng((self.seed, first)).permutation(len(batches))
+        dealt = np.split(by_length, len(batches))
         return [dealt[place] for place in order]

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from mtl.bert.toy import toy_encoder
+from mtl.schedules import CircularRows
 from mtl.text.data import Corpus
 from mtl.text.tasks import Task
 from mtl.text.tokens import BUCKET_BATCHES, BucketedRows, TokenizedCorpus
@@ -86,6 +87,8 @@ def test_lengths_are_those_of_the_longest_sequence_of_a_row(pair_input):
 class Counting:
     """Batches of four consecutive rows of 1,000."""
 
+    batches_per_epoch = 250
+
     def batch(self, index):
         return (np.arange(4) + 4 * index) % 1000
 
@@ -103,3 +106,16 @@ def test_buckets_hold_the_same_rows_at_less_padding_whatever_is_asked_first():
     np.testing.assert_array_equal(again.batch(2), first[2])
     other = BucketedRows(Counting(), lengths, seed=2)
     assert any((other.batch(k) != first[k]).any() for k in range(BUCKET_BATCHES))
+
+
+@pytest.mark.parametrize(("rows", "batch_size"), [(40, 8), (1000, 8), (130, 4)])
+def test_a_pass_shows_every_row_once_however_short_it_is(rows, batch_size):
+    plain = CircularRows(rows, batch_size, seed=0)
+    lengths = np.random.default_rng(0).integers(3, 9, rows)
+    bucketed = BucketedRows(plain, lengths, seed=0)
+    exact = rows % batch_size == 0  # else the last batch of a pass begins the next
+    for start in (0, plain.batches_per_epoch) if exact else (0,):
+        batches = [bucketed.batch(start + k) for k in range(plain.batches_per_epoch)]
+        assert set(np.concatenate(batches).tolist()) == set(range(rows))
+        if exact:
+            assert len(np.unique(np.concatenate(batches))) == rows

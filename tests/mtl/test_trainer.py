@@ -10,7 +10,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from mtl.bert.heads import HeadSettings
-from mtl.errors import InputError
+from mtl.errors import DivergenceError, InputError
 from mtl.loop import train_multitask
 from mtl.trainer import MultitaskTrainer
 from tests.mtl.toy_multitask import HEADS, LOOP, NAMES, build
@@ -168,6 +168,7 @@ def test_a_task_without_anything_to_train_is_refused():
         ({"loss": "cross_entropi"}, "did you mean cross_entropy"),
         ({"loss": "mean_squared_error"}, "does not fit its output, classes"),
         ({"penalty": "l3"}, "unknown penalty 'l3'"),
+        ({"loss": "cosine_similarity"}, "does not fit its output"),
     ],
 )
 def test_wrong_names_are_refused(change, said):
@@ -195,3 +196,50 @@ def test_two_processes_give_the_weights_of_one_with_the_whole_batch(tmp_path):
         # Softmax does not see a key's bias: its gradient is rounding, which AdamW scales up.
         found[processes] = {k: v for k, v in load_file(out).items() if "key.bias" not in k}
     assert_equal_weights(found[1], found[2], rtol=0, atol=1e-5)
+
+
+def test_nan_is_never_trained_on():
+    trainer = MultitaskTrainer(*build(), replace(LOOP, surgery="pcgrad"))
+    with torch.no_grad():
+        trainer.model.heads["sentiment"].head[1].weight.fill_(float("nan"))
+    before = weights(trainer.model)
+    with pytest.raises(DivergenceError, match=r"diverged at update 1 \(sentiment nan"):
+        trainer.advance()
+    after = weights(trainer.model)
+    for name, value in before.items():
+        torch.testing.assert_close(after[name], value, rtol=0, atol=0, equal_nan=True)
+
+
+@pytest.mark.parametrize("accumulation", [2, 4])
+def test_micro_batches_of_unequal_size_and_missing_labels_add_up(accumulation):
+    found = []
+    for parts in (1, accumulation):
+        model, data = build(dropout=False)
+        corpus = data["sentiment"].train.corpus
+        corpus.labels[::3] = -1
+        settings = replace(LOOP, batch_size=7, accumulation=parts)
+        trainer = MultitaskTrainer(model, data, settings)
+        losses = trainer.step.gradients({name: trainer.batches(name) for name in NAMES})
+        named = trainer.model.named_parameters()
+        found.append({name: p.grad for name, p in named if p.grad is not None} | losses)
+    assert_equal_weights(*found, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"precision": "fp16"}, "training.precision: 'fp16' is unknown"),
+        ({"surgery": "weighted"}, "give the tasks' weights with their data"),
+        ({"accumulation": 9}, "batch_size 6 is less than the 9 micro-batches"),
+    ],
+)
+def test_settings_that_would_fail_later_are_refused(change, said):
+    with pytest.raises(InputError, match=said):
+        MultitaskTrainer(*build(), replace(LOOP, **change))
+
+
+def test_data_must_be_for_the_tasks_of_the_model():
+    model, data = build()
+    del data["sentiment"]
+    with pytest.raises(InputError, match="model for sentiment, paraphrase, similarity"):
+        MultitaskTrainer(model, data, LOOP)

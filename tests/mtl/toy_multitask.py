@@ -6,9 +6,9 @@ import torch
 from mtl.bert.heads import HeadSettings
 from mtl.bert.model import ModelSettings, MultitaskModel, pair_input
 from mtl.bert.toy import toy_encoder
+from mtl.settings import LoopSettings, TaskData
 from mtl.text.data import read_corpus
 from mtl.text.tokens import TokenizedCorpus
-from mtl.trainer import LoopSettings, TaskData
 
 NAMES = ("sentiment", "paraphrase", "similarity")
 HEADS = {
