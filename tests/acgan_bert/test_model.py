@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from acgan_bert import model as model_module
 from acgan_bert.model import CONFIG, WEIGHTS, GANModel
 from acgan_bert.trainer import TrainingRows, train_gan
 from mtl.errors import InputError
@@ -150,6 +151,14 @@ def test_saving_again_replaces_a_model(saved):
     np.testing.assert_array_equal(
         GANModel.from_pretrained(saved).predict_proba(VECTORS), other.predict_proba(VECTORS)
     )
+
+
+def test_a_model_of_another_format_is_named(model, tmp_path):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(model_module, "FORMAT", 1)
+        model.save_pretrained(tmp_path / "old")
+    with pytest.raises(InputError, match="old: a model of format 1, this version reads 2"):
+        GANModel.from_pretrained(tmp_path / "old")
 
 
 @pytest.mark.parametrize("names", [("notes.txt",), (CONFIG, WEIGHTS, "tokenizer.json")])
