@@ -180,6 +180,17 @@ def shares(table: pd.DataFrame) -> dict[str, dict[str, float]]:
     return found
 
 
+def by_corpus(table: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
+    """Compare the default with the best rival of each cell and with each variant, by corpus."""
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for corpus, part in table.groupby("corpus", sort=False):
+        rows = shares(part)
+        if set(RIVALS) <= set(part.method):
+            rows["best rival"] = summarize(part, "default")[1]
+        found[str(corpus)] = rows
+    return found
+
+
 def report(table: pd.DataFrame, out: Path) -> None:
     """Print the means and the comparisons; write ``summary.json``."""
     means = table.groupby(["corpus", "fraction", "method"], sort=False).accuracy.mean().unstack()
@@ -191,6 +202,8 @@ def report(table: pd.DataFrame, out: Path) -> None:
         print("default against the best rival of each cell:", overall)
         summary |= {"overall": overall, "cells": cells.to_dict("records")}
     print("default against its variants:", json.dumps(summary["variants"], indent=2))
+    summary["by corpus"] = by_corpus(table)
+    print("the same by corpus:", json.dumps(summary["by corpus"], indent=2))
     (out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
 
 
