@@ -32,10 +32,11 @@ _RUN_HELP = "Directory that acgan-bert train or demo wrote."
 
 def predict(words: Sequence[str], summary: str) -> None:
     """Write a CSV with labels and probabilities."""
-    usage = "RUN FILE [--out FILE.csv] [--data.text COLUMN …]"
+    usage = "RUN FILE [--task NAME] [--out FILE.csv] [--data.text COLUMN …]"
     parser = new_parser("predict", usage=usage, description=summary)
     parser.add_argument("run", type=str, help=_RUN_HELP)
     parser.add_argument("file", type=str, help="CSV, TSV, JSONL or Parquet file of sentences.")
+    parser.add_argument("--task", type=str, help="Which task of a multitask run.")
     parser.add_argument("--out", type=str, help="Where to write; standard output if not given.")
     add_column_flags(parser)
     arguments = parse(parser, words)
@@ -47,7 +48,9 @@ def predict(words: Sequence[str], summary: str) -> None:
     given = given_values(arguments)
     columns = Columns(**{key.removeprefix("data."): name for key, name in given.items()})
     with warnings_shown():
-        table = run.predict(Path(arguments.run), arguments.file, columns=columns)
+        table = run.predict(
+            Path(arguments.run), arguments.file, task=arguments.get("task") or "", columns=columns
+        )
     text = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
     if out is None:
         sys.stdout.write(text)
@@ -165,8 +168,10 @@ def report(words: Sequence[str], summary: str) -> None:
 def recipes(words: Sequence[str], summary: str) -> None:
     """List the shipped recipes."""
     parse(new_parser("recipes", usage="", description=summary), words)
-    for name, line in shipped():
-        say(f"{name:10s}{line}")
+    found = shipped()
+    width = max(len(name) for name, _ in found) + 2
+    for name, line in found:
+        say(f"{name:{width}s}{line}")
 
 
 def _recipe_or_file(source: str) -> Recipe:

@@ -8,8 +8,10 @@ from pathlib import Path
 from acgan_bert.cli_flags import add_recipe_flags, given_values, new_parser, parse
 from acgan_bert.recipe import Recipe
 from acgan_bert.recipe_io import apply, check_recipe, default_recipe, dump_recipe, load_recipe
+from acgan_bert.recipe_ranges import TASKS, value_at
 from acgan_bert.terminal import Terminal, say, show_run, warnings_shown
 from mtl.errors import InputError
+from mtl.processes import is_main
 
 _OUT_HELP = "Directory of the run; it must not hold one yet. (default: {})"
 
@@ -73,9 +75,13 @@ def default_out(name: str, recipe: Recipe) -> str:
         >>> default_out("default", Recipe(seed=3))
         'runs/default-demo-sentiment-seed3'
     """
-    source = recipe.data.train
-    stem = source if source.startswith(("demo:", "hub:")) else Path(source).stem
-    tame = re.sub(r"[^\w.]+", "-", stem).strip("-.")
+    parts = (value_at(recipe, part) for part in (("data",) if recipe.gan else TASKS))
+    stems = [
+        part.train if part.train.startswith(("demo:", "hub:")) else Path(part.train).stem
+        for part in parts
+        if part.train
+    ]
+    tame = re.sub(r"[^\w.]+", "-", "-".join(stems)).strip("-.")
     return f"runs/{Path(name).stem}-{tame or 'data'}-seed{recipe.seed}"
 
 
@@ -92,10 +98,10 @@ def _train(recipe: Recipe, out: Path, command: Sequence[str], *, only_print: boo
 
 def _work(directory: Path, work: Callable[[Terminal], Path]) -> None:
     """Do the work of a run under progress bars, and show what came of it."""
-    from acgan_bert.trainer import DivergenceError
+    from mtl.errors import DivergenceError
 
     try:
-        with Terminal() as progress, warnings_shown():
+        with Terminal(silent=not is_main()) as progress, warnings_shown():
             finished = work(progress)
     except DivergenceError as error:
         raise InputError(str(error)) from error
@@ -104,4 +110,5 @@ def _work(directory: Path, work: Callable[[Terminal], Path]) -> None:
         if (directory / "recipe.yaml").exists():
             raise KeyboardInterrupt(f"; resume with: acgan-bert resume {directory}") from stop
         raise
-    show_run(finished, json.loads((finished / "result.json").read_text("utf-8")))
+    if is_main():
+        show_run(finished, json.loads((finished / "result.json").read_text("utf-8")))

@@ -2,15 +2,19 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from matplotlib.figure import Figure
 
-from acgan_bert.rundir import FIGURES, METRICS, REPORT, read_metrics
+from acgan_bert.rundir import FIGURES, REPORT
 from analysis import (
+    Run,
     all_maps,
+    best_scores,
+    class_bars,
     comparison,
     comparison_bars,
+    conflict_map,
+    confusion_maps,
     embedding_map,
     learning_curves,
     read_run,
@@ -31,25 +35,30 @@ def draw(run: Path, *, seed: int) -> None:
         seed: Of the maps.
     """
     with directory_write(run / FIGURES) as folder:
-        for name, figure in _figures(run, seed=seed).items():
+        for name, figure in _figures(read_run(run), seed=seed).items():
             write_bytes(folder / f"{name}.png", render(figure, "png"))
             write_bytes(folder / f"{name}.svg", render(figure, "svg"))
     write_report([run], run / REPORT)
 
 
-def _figures(run: Path, *, seed: int) -> Mapping[str, Figure]:
+def _figures(run: Run, *, seed: int) -> Mapping[str, Figure]:
     """Make every figure that the run has the numbers for, by name."""
-    read = read_run(run)
-    figures: dict[str, Any] = {"curves": learning_curves(read_metrics(run / METRICS))}
-    scores = comparison(read.result)
+    figures = {"curves": learning_curves(run.metrics, best_step=run.result.get("best_update"))}
+    scores = comparison(run.result)
     if scores:
         figures["comparison"] = comparison_bars(scores)
-    real, fake = read.real, read.fake
+    tasks = best_scores(run.result)
+    if any(task.confusion is not None for task in tasks):
+        figures["classes"] = class_bars(tasks)
+        figures["confusion"] = confusion_maps(tasks)
+    if run.conflicts:
+        figures["conflicts"] = conflict_map(run.conflicts)
+    real, fake = run.real, run.fake
     if real is not None and fake is not None and len(real.vectors) >= LEAST_POINTS:
         figures["map"] = embedding_map(
             all_maps(real.vectors, fake.vectors, rng=seed),
             real.labels,
             fake.labels,
-            class_names=read.classes,
+            class_names=run.classes,
         )
     return figures

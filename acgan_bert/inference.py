@@ -17,11 +17,13 @@ from safetensors.numpy import save
 from acgan_bert.encoding import check_same_encoder, embed_rows, open_encoder, read_identity
 from acgan_bert.judge import describe_fakes, read_reference
 from acgan_bert.model import GANModel
+from acgan_bert.multitask_settings import task_recipes
 from acgan_bert.parts import columns_of, read_parts
 from acgan_bert.progress import Progress, Stages
 from acgan_bert.recipe import Recipe
 from acgan_bert.rundir import MODEL, RESULT, check_sources, read_recipe
 from mtl.bert.embed import Embeddings
+from mtl.bert.model import MultitaskModel
 from mtl.errors import InputError
 from mtl.files import write_bytes, write_text
 from mtl.scores import expected_score
@@ -61,36 +63,80 @@ class Embedded:
         return f"{rows} vectors of width {width}, {how} the cache: {self.embeddings.path}"
 
 
-def predict(run: Path, source: str, *, columns: Columns = _INFERRED) -> pd.DataFrame:
+def predict(
+    run: Path, source: str, *, task: str = "", columns: Columns = _INFERRED
+) -> pd.DataFrame:
     """Label new text.
 
     Args:
         run: Directory of a finished run.
         source: File, ``hub:`` or ``demo:`` source; labels in it are not looked at.
+        task: Which of the run's tasks; empty where it has one.
         columns: Column names; empty ones are those of the training data, else inferred.
 
     Returns:
         A row per text: ``id``, ``text``, ``text_pair`` for pairs, ``label``, ``score`` for a
-        score task, ``p_<class>`` per class, ``p_fake``.
+        score task, ``p_<class>`` per class that has a probability, ``p_fake`` of a GAN.
 
     Raises:
-        InputError: The run has no whole model, the source is wrong, or the encoder has changed.
+        InputError: The run has no whole model or no such task, the source is wrong, or the encoder
+            has changed.
     """
-    recipe, model, task, fingerprint = _open_model(run)
-    corpus = _read_new(source, columns, columns_of(recipe.data), task)
+    recipe = _finished(run)
+    if not recipe.gan:
+        return _predict_with_multitask(run, recipe, source, task, columns)
+    model, kind, fingerprint = _open_gan(run)
+    if task not in ("", kind.name):
+        raise InputError(f"--task {task}: the run has one task, {kind.name}; leave --task out")
+    corpus = _read_new(source, columns, columns_of(recipe.data), kind)
     encoder = open_encoder(recipe.encoder)
     check_same_encoder(encoder, fingerprint, where=run)
     vectors = embed_rows(corpus, encoder, recipe.encoder, cached=False).vectors
     probabilities = model.predict_proba(vectors)
+    scores = expected_score(probabilities, kind) if kind.output == "score" else None
+    table = _table(corpus, kind, probabilities, scores)
+    return table.assign(p_fake=model.p_fake(vectors))
+
+
+def _predict_with_multitask(
+    run: Path, recipe: Recipe, source: str, task: str, columns: Columns
+) -> pd.DataFrame:
+    model = MultitaskModel.from_pretrained(run / MODEL)
+    names = ", ".join(model.tasks)
+    if not task and len(model.tasks) > 1:
+        raise InputError(f"{run}: predicts {names}; choose one with --task")
+    name = task or next(iter(model.tasks))
+    if name not in model.tasks:
+        raise InputError(f"--task {name}: unknown; {run} predicts {names}")
+    kind = model.tasks[name]
+    corpus = _read_new(source, columns, columns_of(task_recipes(recipe)[name]), kind)
+    predicted = model.predict_texts(name, corpus.texts, corpus.pairs)
+    if kind.output == "score":
+        return _table(corpus, kind, None, predicted)
+    return _table(corpus, kind, predicted, None)
+
+
+def _table(
+    corpus: Corpus,
+    task: Task,
+    probabilities: NDArray[np.float64] | None,
+    scores: NDArray[np.float64] | None,
+) -> pd.DataFrame:
+    """Put predictions beside their texts; at least one of both kinds is given."""
     table: dict[str, Any] = {"id": corpus.ids, "text": corpus.texts}
     if corpus.pairs is not None:
         table["text_pair"] = corpus.pairs
-    table["label"] = [task.classes[index] for index in probabilities.argmax(axis=1)]
-    if task.output == "score":
-        table["score"] = expected_score(probabilities, task)
-    for index, name in enumerate(task.classes):
-        table[f"p_{name}"] = probabilities[:, index]
-    return pd.DataFrame(table | {"p_fake": model.p_fake(vectors)})
+    if probabilities is not None:
+        chosen = probabilities.argmax(axis=1)
+    else:
+        chosen = task.bucket(np.asarray(scores))
+    table["label"] = [task.classes[index] for index in chosen]
+    if scores is not None:
+        table["score"] = scores
+    if probabilities is not None:
+        for index, name in enumerate(task.classes):
+            table[f"p_{name}"] = probabilities[:, index]
+    return pd.DataFrame(table)
 
 
 def sample(run: Path, label: str, count: int, *, seed: int = 0) -> Samples:
@@ -105,7 +151,10 @@ def sample(run: Path, label: str, count: int, *, seed: int = 0) -> Samples:
     Raises:
         InputError: The run has no whole model, no such class, or the count is below 1.
     """
-    recipe, model, _, fingerprint = _open_model(run)
+    recipe = _finished(run)
+    if not recipe.gan:
+        raise InputError(f"{run}: a multitask BERT has no generator to sample from")
+    model, _, fingerprint = _open_gan(run)
     if count < 1:
         raise InputError(f"count is {count}; give 1 or more")
     labels = np.full(count, _class_index(label, model.classes), dtype=np.int64)
@@ -141,23 +190,24 @@ def embed(recipe: Recipe, *, out: Path | None = None, progress: Progress | None 
     corpus = read_corpus(recipe.data.train, columns=columns_of(recipe.data), require_labels=False)
     encoder = open_encoder(recipe.encoder)
     with Stages(progress)("embed", len(corpus)) as advance:
-        embeddings = embed_rows(
-            corpus, encoder, recipe.encoder, progress=lambda done, _: advance(done)
-        )
+        embeddings = embed_rows(corpus, encoder, recipe.encoder, progress=advance)
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
         _write_matrix(out, corpus, embeddings)
     return Embedded(corpus, embeddings)
 
 
-def _open_model(run: Path) -> tuple[Recipe, GANModel, Task, str]:
-    """Read what every use of a run needs: recipe, model, task, fingerprint of the encoder."""
+def _finished(run: Path) -> Recipe:
+    """Read the recipe of a run that has its model."""
     recipe = read_recipe(run)
     if not (run / RESULT).is_file():
         raise InputError(f"{run}: the run is not finished; first: acgan-bert resume {run}")
-    model = GANModel.from_pretrained(run / MODEL)
-    task, fingerprint = read_identity(run / MODEL)
-    return recipe, model, task, fingerprint
+    return recipe
+
+
+def _open_gan(run: Path) -> tuple[GANModel, Task, str]:
+    """Read the model, its task and the fingerprint of its encoder."""
+    return GANModel.from_pretrained(run / MODEL), *read_identity(run / MODEL)
 
 
 def _read_new(source: str, given: Columns, trained: Columns, task: Task) -> Corpus:
@@ -186,7 +236,7 @@ def _class_index(label: str, classes: Sequence[str]) -> int:
 def _training_vectors(run: Path, recipe: Recipe, fingerprint: str) -> NDArray[np.float32] | None:
     """Embed the rows that the generator was trained on again; None where they have changed."""
     try:
-        parts = read_parts(recipe)
+        parts = read_parts(recipe.data, seed=recipe.seed)
         check_sources(run, parts.hashes)
         encoder = open_encoder(recipe.encoder)
         check_same_encoder(encoder, fingerprint, where=run)

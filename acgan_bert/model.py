@@ -1,32 +1,27 @@
 """What training leaves: generator, discriminator, coordinates and class names, on disk and in use.
 
-Saved as ``config.json`` and ``model.safetensors`` with checksums; nothing in it is ever executed.
 Shapes: E members, N rows, M fakes, D embedding, Z noise, C classes.
 """
 
-import json
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from acgan_bert.gan.discriminator import one_hot_condition
 from acgan_bert.gan.space import PrincipalSpace
 from acgan_bert.gan.streams import MemberStreams
 from acgan_bert.networks import Shape, build_discriminator, build_generator
-from mtl.errors import InputError
-from mtl.files import CHECKSUMS, damage, directory_write, write_json
+from mtl.saved import WEIGHTS, SavedModel
 
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
-FORMAT = 2
 BLOCK_ROWS = 8192
 """Rows judged at once."""
 
 
-class GANModel:
+class GANModel(SavedModel):
     """An ensemble of trained GANs: classifier by its discriminators, sampler by its generators.
 
     Args:
@@ -36,6 +31,8 @@ class GANModel:
         generator_state: Parameters of the generators by name, each (E, ...).
         discriminator_state: Parameters of the discriminators by name.
     """
+
+    FORMAT: ClassVar[int] = 2
 
     def __init__(
         self,
@@ -93,55 +90,21 @@ class GANModel:
         fakes_EMD = self.space.restore(self.generator(noise_EMZ, condition_EMK))
         return fakes_EMD.transpose(0, 1).reshape(-1, self.dimension)[:count].numpy()
 
-    def save_pretrained(self, directory: Path | str) -> None:
-        """Write ``config.json`` and ``model.safetensors``, atomically, as a directory of their own.
-
-        Raises:
-            InputError: The directory holds something else, which would be lost.
-        """
-        directory = Path(directory)
-        ours = not directory.exists() or (directory / CHECKSUMS).is_file()
-        if not ours and (directory.is_file() or any(directory.iterdir())):
-            raise InputError(
-                f"{directory}: holds something other than a model; "
-                "give a new or empty directory, or one of an older model"
-            )
+    def _save_pretrained(self, save_directory: Path) -> None:
         tensors = {
-            f"{part}.{name}": (value.float() if part == "discriminator" else value).contiguous()
+            f"{part}.{name}": value.float() if part == "discriminator" else value
             for part, module in self._modules().items()
             for name, value in module.state_dict().items()
         }
         config = {
-            "format": FORMAT,
             "classes": list(self.classes),
             "shape": self.shape.to_json(),
             "space": {"scale": self.space.scale},
         }
-        with directory_write(directory) as temporary:
-            save_file(tensors, temporary / WEIGHTS, metadata={"format": "pt"})
-            write_json(temporary / CONFIG, config)
+        self._write(save_directory, config, tensors)
 
     @classmethod
-    def from_pretrained(cls, directory: Path | str) -> "GANModel":
-        """Load what :meth:`save_pretrained` wrote.
-
-        Raises:
-            InputError: The directory holds no model, or one that is damaged.
-        """
-        directory = Path(directory)
-        if not (directory / CONFIG).is_file() or not (directory / WEIGHTS).is_file():
-            raise InputError(
-                f"{directory}: not a model directory ({CONFIG} and {WEIGHTS} expected); "
-                "give the model/ folder of a run, or one that save() wrote"
-            )
-        if problem := damage(directory):
-            raise InputError(f"{directory}: damaged model: {problem}; restore it or train again")
-        config = json.loads((directory / CONFIG).read_text("utf-8"))
-        if config.get("format") != FORMAT:
-            raise InputError(
-                f"{directory}: a model of format {config.get('format')}, this version reads "
-                f"{FORMAT}; train it again"
-            )
+    def _load(cls, directory: Path, config: dict[str, Any]) -> Self:
         states: dict[str, dict[str, Tensor]] = {"generator": {}, "discriminator": {}, "space": {}}
         for key, value in load_file(directory / WEIGHTS).items():
             part, name = key.split(".", 1)

@@ -5,14 +5,14 @@ Held-out parts are taken out before labels are drawn, so that no draw depends on
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from acgan_bert.recipe import DataRecipe, Recipe
+from acgan_bert.recipe import DataRecipe
 from mtl.errors import InputError
 from mtl.files import sha256
 from mtl.text.data import Columns, Corpus, read_corpus
@@ -60,9 +60,18 @@ class Parts:
 
     def visible(self) -> NDArray[np.int64]:
         """Return the drawn labels of :meth:`rows`, -1 for every other row."""
-        labels = np.full(len(self.train), -1, dtype=np.int64)
-        labels[self.split.labeled] = self.train.labels[self.split.labeled]
-        return labels[self.rows()]
+        return self.hidden().labels[self.rows()]
+
+    def hidden(self) -> Corpus:
+        """Return the training rows without the labels that were not drawn."""
+        shown = np.zeros(len(self.train), dtype=bool)
+        shown[self.split.labeled] = True
+        scores = self.train.scores
+        return replace(
+            self.train,
+            labels=np.where(shown, self.train.labels, -1),
+            scores=None if scores is None else np.where(shown, scores, np.nan),
+        )
 
     def held_out(self) -> dict[str, Corpus]:
         """Return the scored parts that there are, by name; the one to compare on first."""
@@ -84,14 +93,19 @@ class Parts:
         }
 
 
-def read_parts(recipe: Recipe) -> Parts:
-    """Read, check and split the data of a recipe.
+def read_parts(data: DataRecipe, *, seed: int, pool: Corpus | None = None) -> Parts:
+    """Read, check and split the data of a recipe, or of one task in it.
+
+    Args:
+        data: Sources, columns and shares.
+        seed: Of the draws.
+        pool: The training source, where it has been read already.
 
     Raises:
         InputError: Anything is wrong with a source, a fraction or the labels, in one line.
     """
-    data = recipe.data
-    pool = read_corpus(data.train, columns=columns_of(data))
+    if pool is None:
+        pool = read_corpus(data.train, columns=columns_of(data))
     hashes = {"train": _identify(data.train, pool)}
     notes = list(pool.notes)
     held_out: dict[str, Corpus | None] = {}
@@ -104,13 +118,13 @@ def read_parts(recipe: Recipe) -> Parts:
             hashes[part] = _identify(corpus.source, corpus)
             corpus = corpus.select(np.flatnonzero(corpus.labels >= 0))
         held_out[part] = corpus
-    train, taken = _set_aside(pool, data, held_out, seed=recipe.seed)
+    train, taken = _set_aside(pool, data, held_out, seed=seed)
     split = draw_labels(
         train.labels,
         fraction=data.label_fraction,
         per_class=data.labels_per_class,
         unlabeled_fraction=data.unlabeled_fraction,
-        seed=recipe.seed,
+        seed=seed,
         classes=train.task.classes,
     )
     used = train.select(np.union1d(split.labeled, split.unlabeled))

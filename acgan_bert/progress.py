@@ -1,9 +1,16 @@
 """What a long job says while it runs, and how long each of its stages took."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
+
+
+class Advance(Protocol):
+    """Takes the units of a stage that are done, and how many there are where that is new."""
+
+    def __call__(self, done: int, total: int | None = None) -> None:
+        """Tell of them."""
 
 
 class Progress(Protocol):
@@ -12,8 +19,8 @@ class Progress(Protocol):
     def stage(self, name: str, total: int | None) -> None:
         """Begin a stage of ``total`` units; None where that is not known."""
 
-    def advance(self, done: int) -> None:
-        """Say how many units of the stage are done in all."""
+    def advance(self, done: int, total: int | None = None) -> None:
+        """Say how many units of the stage are done in all, and of how many where that is new."""
 
 
 class Stages:
@@ -28,7 +35,7 @@ class Stages:
         self.seconds: dict[str, float] = {}
 
     @contextmanager
-    def __call__(self, name: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+    def __call__(self, name: str, total: int | None = None) -> Iterator[Advance]:
         """Run a stage; yields what takes the units done."""
         if self._progress is not None:
             self._progress.stage(name, total)
@@ -36,6 +43,6 @@ class Stages:
         yield self._advance
         self.seconds[name] = round(time.monotonic() - start, 3)
 
-    def _advance(self, done: int) -> None:
+    def _advance(self, done: int, total: int | None = None) -> None:
         if self._progress is not None:
-            self._progress.advance(done)
+            self._progress.advance(done, total)

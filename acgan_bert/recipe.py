@@ -8,33 +8,33 @@ Reading, checking and writing recipes is :mod:`acgan_bert.recipe_io`.
 from dataclasses import dataclass, field
 from typing import Literal
 
+from acgan_bert.recipe_data import DataRecipe
+from acgan_bert.recipe_tasks import (
+    ContrastiveRecipe,
+    MultitaskRecipe,
+    SharingRecipe,
+    SmartRecipe,
+    TaskRecipe,
+    TasksRecipe,
+)
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DataRecipe:
-    """Where the text is and how much of it is labelled."""
-
-    train: str = "demo:sentiment"
-    """CSV, TSV, JSONL or Parquet file, hub:OWNER/NAME[:CONFIG], or demo:NAME (sentiment, …)."""
-    dev: str = ""
-    """Source that is scored during training; empty: none."""
-    test: str = ""
-    """Source that is scored once, at the end; empty: none."""
-    text: str = ""
-    """Column of the sentence; empty: inferred and said."""
-    text_pair: str = ""
-    """Column of the second sentence of a pair task; empty: inferred and said."""
-    label: str = ""
-    """Column of the label; empty: inferred and said."""
-    dev_fraction: float = 0.0
-    """Share of the training rows set aside as the dev part when no dev source is given."""
-    test_fraction: float = 0.0
-    """Share of the training rows set aside as the test part when no test source is given."""
-    label_fraction: float = 1.0
-    """Share of the labelled training rows whose labels are kept, drawn stratified; in (0, 1]."""
-    labels_per_class: int = 0
-    """Labels kept per class instead of a fraction; 0: use label_fraction."""
-    unlabeled_fraction: float = 1.0
-    """Share of the remaining training rows used as unlabelled text; in [0, 1]."""
+__all__ = [
+    "ContrastiveRecipe",
+    "DataRecipe",
+    "DiscriminatorRecipe",
+    "EncoderRecipe",
+    "GeneratorRecipe",
+    "MultitaskRecipe",
+    "ObjectiveRecipe",
+    "Recipe",
+    "ReportRecipe",
+    "SemisupervisedRecipe",
+    "SharingRecipe",
+    "SmartRecipe",
+    "TaskRecipe",
+    "TasksRecipe",
+    "TrainingRecipe",
+]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,7 +52,17 @@ class EncoderRecipe:
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Arithmetic of the encoder; auto: bfloat16 autocast where the processor has it."""
     token_budget: int = 8192
-    """Tokens in one batch, padding included."""
+    """Tokens in one batch of an embedding, padding included."""
+    mode: Literal["frozen", "finetune", "last", "lora"] = "frozen"
+    """Which of its weights are trained: none, all, those of the last layers, or adapters."""
+    last_layers: int = 1
+    """How many layers last means."""
+    lora_rank: int = 256
+    """Rank of low-rank adapters."""
+    lora_alpha: int = 32
+    """Their scale is alpha / rank."""
+    lora_modules: tuple[str, ...] = ()
+    """Linear maps of a layer that they adapt; empty: its three dense ones."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -175,6 +185,8 @@ class TrainingRecipe:
     """Steps between two records in metrics.jsonl."""
     checkpoint_every_steps: int = 50
     """Steps between two checkpoints."""
+    log_with: str = ""
+    """Tracker that accelerate knows, such as tensorboard or wandb; empty: none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -204,19 +216,31 @@ class Recipe:
 
     seed: int = 0
     """Seed of the label draw and of every random stream."""
+    gan: bool = True
+    """Train the GAN on data.train; false: the multitask BERT on the tasks."""
     data: DataRecipe = field(default_factory=DataRecipe)
-    """Text and labels."""
+    """Where the text is and how much of it is labelled."""
     encoder: EncoderRecipe = field(default_factory=EncoderRecipe)
-    """Text encoder."""
+    """The pretrained text encoder."""
     generator: GeneratorRecipe = field(default_factory=GeneratorRecipe)
-    """Generator."""
+    """The conditional generator: (noise, label) -> embedding."""
     discriminator: DiscriminatorRecipe = field(default_factory=DiscriminatorRecipe)
-    """Discriminator."""
+    """The discriminator, whose class heads are the classifier."""
     objective: ObjectiveRecipe = field(default_factory=ObjectiveRecipe)
-    """Losses."""
+    """The game and how much each of its terms counts; 0 leaves a term out."""
     semisupervised: SemisupervisedRecipe = field(default_factory=SemisupervisedRecipe)
-    """Unlabelled rows."""
+    """How unlabelled rows take part."""
     training: TrainingRecipe = field(default_factory=TrainingRecipe)
-    """Loop."""
+    """The loop of the GAN."""
+    tasks: TasksRecipe = field(default_factory=TasksRecipe)
+    """What the multitask BERT predicts."""
+    sharing: SharingRecipe = field(default_factory=SharingRecipe)
+    """What tasks share besides the encoder, and what of it is their own."""
+    multitask: MultitaskRecipe = field(default_factory=MultitaskRecipe)
+    """The loop of the multitask BERT."""
+    smart: SmartRecipe = field(default_factory=SmartRecipe)
+    """Regularization of the multitask BERT by SMART: smoothness and proximal point."""
+    contrastive: ContrastiveRecipe = field(default_factory=ContrastiveRecipe)
+    """The contrastive stage ahead of multitask training."""
     report: ReportRecipe = field(default_factory=ReportRecipe)
-    """Comparison and pictures."""
+    """What is compared and drawn once training has ended."""

@@ -41,13 +41,16 @@ class RecipeField:
 @cache
 def recipe_fields() -> dict[str, RecipeField]:
     """List every key of a recipe, dotted, in the order of the dataclasses."""
-    return dict(_fields(Recipe, "", "Recipe"))
+    return dict(_fields(Recipe, "", "Every run"))
 
 
 @cache
 def sections() -> tuple[str, ...]:
-    """Name the parts of a recipe, such as ``generator``."""
-    return tuple(dict.fromkeys(key.rpartition(".")[0] for key in recipe_fields() if "." in key))
+    """Name the parts of a recipe, such as ``generator`` and ``tasks.sentiment``."""
+    keys = [key.split(".")[:-1] for key in recipe_fields()]
+    return tuple(
+        dict.fromkeys(".".join(key[:depth]) for key in keys for depth in range(1, len(key) + 1))
+    )
 
 
 def _fields(
@@ -55,19 +58,42 @@ def _fields(
     prefix: str,
     section: str,
 ) -> list[tuple[str, RecipeField]]:
-    hints = get_type_hints(kind)
-    helps = {
-        part.arg_name: part.description for part in docstring_parser.parse_from_object(kind).params
-    }
+    hints, helps = get_type_hints(kind), _helps(kind)
     found: list[tuple[str, RecipeField]] = []
     for field in fields(kind):
-        key, hint = f"{prefix}{field.name}", hints[field.name]
+        key, hint, text = f"{prefix}{field.name}", hints[field.name], helps.get(field.name, "")
         if is_dataclass(hint):
-            found += _fields(hint, f"{key}.", (hint.__doc__ or key).splitlines()[0].rstrip("."))
+            found += _fields(hint, f"{key}.", text.rstrip("."))
         else:
-            text = " ".join((helps.get(field.name) or "").split())
             found.append((key, RecipeField(hint, text, section)))
     return found
+
+
+def _helps(kind: type) -> dict[str, str]:
+    """Read the strings below the fields of a dataclass and of those that it is made from."""
+    return {
+        part.arg_name: " ".join((part.description or "").split())
+        for each in reversed(kind.__mro__)
+        if is_dataclass(each)
+        for part in docstring_parser.parse_from_object(each).params
+    }
+
+
+def nested(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn dotted keys into mappings within mappings.
+
+    Example:
+        >>> nested({"seed": 1, "tasks.similarity.depth": 2})
+        {'seed': 1, 'tasks': {'similarity': {'depth': 2}}}
+    """
+    tree: dict[str, Any] = {}
+    for key, value in values.items():
+        *path, leaf = key.split(".")
+        branch = tree
+        for name in path:
+            branch = branch.setdefault(name, {})
+        branch[leaf] = value
+    return tree
 
 
 def nearest_key(key: str) -> str:
@@ -117,12 +143,8 @@ def read_values(values: Mapping[str, object]) -> dict[str, Any]:
             raise unknown_key(key)
         if value is None:
             raise wrong_type(key, None)
-    nested: dict[str, Any] = {}
-    for key, value in values.items():
-        section, _, leaf = key.rpartition(".")
-        (nested.setdefault(section, {}) if section else nested)[leaf] = value
     try:
-        parsed = _parser().parse_object(nested, defaults=False)
+        parsed = _parser().parse_object(nested(values), defaults=False)
     except argparse.ArgumentError as error:
         key = parser_key(str(error))
         raise wrong_type(key, values[key]) from error
@@ -157,8 +179,8 @@ def _in_words(hint: Any, value: object) -> str:  # noqa: ANN401 - a type or a ty
         return f"one of {', '.join(choices)}{meant}"
     if get_origin(hint) is tuple:
         item = get_args(hint)[0]
-        if item is float:
-            return "a list of numbers such as [0.0, 0.5]"
+        if item in (float, str):
+            return f"a list of {'numbers such as [0.0, 0.5]' if item is float else 'names'}"
         choices = [str(choice) for choice in get_args(item)]
         return f"a list such as [{', '.join(choices[:2])}], from {', '.join(choices)}"
     names = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}

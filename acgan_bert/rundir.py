@@ -11,19 +11,21 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from acgan_bert.recipe import Recipe
-from acgan_bert.recipe_io import load_recipe
+from acgan_bert.recipe_io import apply, load_recipe
+from acgan_bert.recipe_ranges import TASKS, value_at
+from acgan_bert.trackers import Tracker
 from mtl.errors import InputError
 from mtl.files import write_text
 
 RECIPE, ENVIRONMENT, SPLIT = "recipe.yaml", "env.json", "split.json"
 METRICS, RESULT, LOG, REPORT = "metrics.jsonl", "result.json", "log.txt", "report.html"
+CONFLICTS, CONTRASTIVE = "conflicts.jsonl", "contrastive.jsonl"
 MODEL, CHECKPOINT, EMBEDDINGS, FIGURES = "model", "checkpoint", "embeddings", "figures"
 LOCK = ".lock"
 
@@ -128,11 +130,11 @@ def logged(out: Path) -> Iterator[None]:
         handler.close()
 
 
-class MetricsLog:
-    """Appends records to metrics.jsonl, on top of what an interrupted run left.
+class StepLog:
+    """Appends records, each with its step, to a file of JSON lines that an interrupted run left.
 
-    The first record tells where training went on; older ones from that step on are dropped, so
-    that every step appears once. Seconds go on from the last record that is kept.
+    The first step told is where training went on; older records from there on are dropped, so that
+    every step appears once.
 
     Args:
         path: The file.
@@ -140,28 +142,51 @@ class MetricsLog:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._old = read_metrics(path) if path.exists() else []
+        self._resumed = path.exists()
+        self._old = read_metrics(path) if self._resumed else []
+
+    def append(self, step: int, records: Iterable[Mapping[str, Any]]) -> None:
+        """Write the records of one step; a value that is not finite becomes null."""
+        if self._resumed:
+            kept = [old for old in self._old if old["step"] < step]
+            lines = (json.dumps(old, ensure_ascii=False) + "\n" for old in kept)
+            write_text(self.path, "".join(lines))
+            self._resumed, self._old = False, []
+        with self.path.open("a", encoding="utf-8") as stream:
+            for record in records:
+                line = {"step": step} | {key: _finite(value) for key, value in record.items()}
+                stream.write(json.dumps(line, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+class MetricsLog(StepLog):
+    """The log of training: each record with the seconds that training took.
+
+    Seconds go on from the last record that is kept.
+
+    Args:
+        path: The file.
+        tracker: Is given every record too.
+    """
+
+    def __init__(self, path: Path, *, tracker: Tracker | None = None) -> None:
+        super().__init__(path)
+        self._tracker = tracker
         self._offset = _last_second(self._old)
         self._start = time.monotonic()
 
     def __call__(self, record: Mapping[str, Any]) -> None:
-        """Write one record; a value that is not finite becomes null."""
-        if self._old:
-            self._keep_before(record["step"])
-        line = {"step": record["step"], "seconds": round(self.seconds(), 3)}
-        line |= {key: _finite(value) for key, value in record.items() if key not in line}
-        with self.path.open("a", encoding="utf-8") as stream:
-            stream.write(_line(line))
+        """Write one record, which has its ``step``."""
+        step = int(record["step"])
+        if self._resumed:
+            self._offset = _last_second([old for old in self._old if old["step"] < step])
+        seconds = {"seconds": round(self.seconds(), 3)}
+        self.append(step, [seconds | {k: v for k, v in record.items() if k not in seconds}])
+        if self._tracker is not None:
+            self._tracker(record)
 
     def seconds(self) -> float:
         """Return how long training has taken, without the time between two sessions."""
         return self._offset + time.monotonic() - self._start
-
-    def _keep_before(self, step: int) -> None:
-        kept = [old for old in self._old if old["step"] < step]
-        write_text(self.path, "".join(map(_line, kept)))
-        self._offset = _last_second(kept)
-        self._old = []
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
@@ -189,14 +214,9 @@ def read_recipe(run: Path) -> Recipe:
         )
     recipe = load_recipe(str(run / RECIPE))
     start = Path(str(read_json(run / ENVIRONMENT).get("directory", "")))
-    data = replace(
-        recipe.data,
-        train=_located(recipe.data.train, start),
-        dev=_located(recipe.data.dev, start),
-        test=_located(recipe.data.test, start),
-    )
-    encoder = replace(recipe.encoder, name=_located(recipe.encoder.name, start))
-    return replace(recipe, data=data, encoder=encoder)
+    sources = [f"{part}.{name}" for part in ("data", *TASKS) for name in ("train", "dev", "test")]
+    paths = {key: _located(value_at(recipe, key), start) for key in (*sources, "encoder.name")}
+    return apply(recipe, paths)
 
 
 def check_sources(run: Path, hashes: Mapping[str, Mapping[str, str]]) -> None:
@@ -240,10 +260,6 @@ def read_json(path: Path) -> Any:  # noqa: ANN401 (whatever JSON can hold)
 
 def _last_second(records: list[dict[str, Any]]) -> float:
     return float(records[-1]["seconds"]) if records else 0.0
-
-
-def _line(record: Mapping[str, Any]) -> str:
-    return json.dumps(record, allow_nan=False, ensure_ascii=False) + "\n"
 
 
 def _finite(value: Any) -> Any:  # noqa: ANN401 (whatever JSON can hold)

@@ -8,7 +8,16 @@ from pathlib import Path
 from typing import Any, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -20,7 +29,9 @@ _MOST_FAKES = 20
 _STAGES = {
     "read": "reading data and encoder",
     "embed": "embedding the texts",
-    "train": "training the GAN",
+    "pretrain": "contrastive stage",
+    "train": "training",
+    "score": "scoring",
     "compare": "training the baselines",
     "measure": "measuring the generator",
     "draw": "drawing figures and report",
@@ -33,21 +44,40 @@ def say(text: str = "") -> None:
     print(text, flush=True)
 
 
+class _RateColumn(ProgressColumn):
+    """Units a second, once there is something to count."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:.3g}/s", style="progress.data.speed")
+
+
 class Terminal:
     """Shows the stages of a run: live bars on a terminal, else one line when each begins.
 
     Use it as a context manager; it is the Progress of :mod:`acgan_bert.progress`.
+
+    Args:
+        silent: Whether to show nothing, as all processes but one do.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, silent: bool = False) -> None:
         self._console = Console(stderr=True)
+        self._silent = silent
         self._bars: Progress | None = None
         self._task: Any = None
 
     def __enter__(self) -> Self:
-        if self._console.is_terminal:
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-            self._bars = Progress(*columns, TimeElapsedColumn(), console=self._console)
+        if self._console.is_terminal and not self._silent:
+            self._bars = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                _RateColumn(),
+                TimeElapsedColumn(),
+                TimeRemainingColumn(),
+                console=self._console,
+            )
             self._bars.start()
         return self
 
@@ -62,14 +92,14 @@ class Terminal:
         if self._bars is not None:
             self._finish_stage()
             self._task = self._bars.add_task(_STAGES.get(name, name), total=total)
-        else:
+        elif not self._silent:
             words = _STAGES.get(name, name)
             say(words if total is None else f"{words} ({total})")
 
-    def advance(self, done: int) -> None:
-        """Say how much of the stage is done so far."""
+    def advance(self, done: int, total: int | None = None) -> None:
+        """Say how much of the stage is done so far, and of how much where that became known."""
         if self._bars is not None and self._task is not None:
-            self._bars.update(self._task, completed=done)
+            self._bars.update(self._task, completed=done, total=total)
 
     def _finish_stage(self) -> None:
         if self._bars is None or self._task is None:
@@ -101,16 +131,47 @@ def show_run(run: Path, result: Mapping[str, Any]) -> None:
         run: The run directory.
         result: The content of its ``result.json``.
     """
-    if not _show_comparison(result):
-        say("nothing was scored: no dev or test part (ask for one: --data.test_fraction 0.2)")
-    _show_generator(result.get("generator") or {})
     labels = result.get("labels") or {}
-    say(f"labels: {labels.get('labeled')} labelled rows, {labels.get('unlabeled')} unlabelled")
+    if "tasks" in result:
+        _show_tasks(result)
+    else:
+        if not _show_comparison(result):
+            say("nothing was scored: no dev or test part (ask for one: --data.test_fraction 0.2)")
+        _show_generator(result.get("generator") or {})
+        say(f"labels: {labels.get('labeled')} labelled rows, {labels.get('unlabeled')} unlabelled")
     for note in result.get("notes") or ():
         say(f"note: {note}")
     say(f"run: {run}")
     if (run / "report.html").exists():
         say(f"report: {run / 'report.html'}")
+
+
+def _show_tasks(result: Mapping[str, Any]) -> None:
+    """Print the scores of a multitask run, a line for each task and part."""
+    table = Table(title=f"weights of update {result.get('best_update')}")
+    for name in ("part", "task", "rows", "measure", "score", "macro-F1", "labelled rows"):
+        table.add_column(name, justify="left" if name in ("part", "task", "measure") else "right")
+    for part in ("dev", "test"):
+        for task, scores in (result.get(part) or {}).items():
+            if task == "overall":
+                cells = ("", "mean of the tasks", f"{scores['mean']:.3f}", "", "")
+            else:
+                measure = "pearson" if "pearson" in scores else "accuracy"
+                value = scores[measure]
+                cells = (
+                    str(scores["rows"]),
+                    measure,
+                    UNKNOWN if value is None else f"{value:.3f}",
+                    f"{scores['macro_f1']:.3f}",
+                    str(result["labels"][task]["labeled"]),
+                )
+            table.add_row(*map(Text, (part, task, *cells)))
+    if not table.row_count:
+        say("nothing was scored: no dev or test part (ask: --tasks.sentiment.dev_fraction 0.2)")
+    else:
+        _console().print(table)
+    counts = result.get("parameters") or {}
+    say(f"parameters: {counts.get('trained'):,} trained of {counts.get('total'):,}")
 
 
 def _show_comparison(result: Mapping[str, Any]) -> bool:

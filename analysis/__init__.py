@@ -8,18 +8,26 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from analysis.curves import learning_curves
     from analysis.metrics.collapse import collapse_report
     from analysis.metrics.floors import Floor, real_floor
     from analysis.metrics.frechet import frechet_distance
     from analysis.metrics.kernel import kernel_distance
     from analysis.metrics.neighbors import PRDC, prdc
+    from analysis.multitask_plots import class_bars, conflict_map, confusion_maps
     from analysis.neighbors import memorized, nearest_real
-    from analysis.plots import comparison_bars, embedding_map, learning_curves, render
+    from analysis.plots import comparison_bars, embedding_map, render
     from analysis.projection import Map, all_maps, pca_map, tsne_map
     from analysis.report.page import write_report
     from analysis.runs import Run, read_run
     from analysis.scores import Score, comparison, verdict
-    from analysis.statistics import accuracy_interval, mean_interval, paired_test
+    from analysis.statistics import (
+        accuracy_interval,
+        correlation_interval,
+        mean_interval,
+        paired_test,
+    )
+    from analysis.tasks import TaskScore, best_scores, task_scores
 
 _HOMES = {
     "Score": "analysis.scores",
@@ -36,7 +44,10 @@ _HOMES = {
     "nearest_real": "analysis.neighbors",
     "comparison_bars": "analysis.plots",
     "embedding_map": "analysis.plots",
-    "learning_curves": "analysis.plots",
+    "learning_curves": "analysis.curves",
+    "class_bars": "analysis.multitask_plots",
+    "confusion_maps": "analysis.multitask_plots",
+    "conflict_map": "analysis.multitask_plots",
     "render": "analysis.plots",
     "Map": "analysis.projection",
     "all_maps": "analysis.projection",
@@ -46,8 +57,12 @@ _HOMES = {
     "Run": "analysis.runs",
     "read_run": "analysis.runs",
     "accuracy_interval": "analysis.statistics",
+    "correlation_interval": "analysis.statistics",
     "mean_interval": "analysis.statistics",
     "paired_test": "analysis.statistics",
+    "TaskScore": "analysis.tasks",
+    "best_scores": "analysis.tasks",
+    "task_scores": "analysis.tasks",
 }
 
 __all__ = [
@@ -56,11 +71,17 @@ __all__ = [
     "Map",
     "Run",
     "Score",
+    "TaskScore",
     "accuracy_interval",
     "all_maps",
+    "best_scores",
+    "class_bars",
     "collapse_report",
     "comparison",
     "comparison_bars",
+    "conflict_map",
+    "confusion_maps",
+    "correlation_interval",
     "embedding_map",
     "frechet_distance",
     "kernel_distance",
@@ -74,6 +95,7 @@ __all__ = [
     "read_run",
     "real_floor",
     "render",
+    "task_scores",
     "tsne_map",
     "verdict",
     "write_report",

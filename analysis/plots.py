@@ -1,15 +1,14 @@
-"""Results -> figures. Pure functions: nothing is shown, saved, or kept in pyplot."""
+"""Maps and comparisons as figures. Nothing is shown, saved, or kept in pyplot."""
 
 import io
 import math
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.distances import as_labels
@@ -17,23 +16,22 @@ from analysis.projection import Map
 from analysis.scores import Score
 from analysis.style import (
     ACCENT,
-    COLORS,
     INK,
+    MISSING,
     MUTED,
     RULE,
     Mark,
     class_marks,
     columns_for,
+    in_percent,
     styled,
 )
-from analysis.words import readable, shortened
+from analysis.words import shortened
 
-SCORE_WORDS = ("accuracy", "f1", "pearson", "spearman")
 MAP_NOTE = (
     "Distances between clusters and sizes of clusters carry no meaning on t-SNE maps. "
     "Axes have no unit."
 )
-LEAST_SCORE_SPAN = 0.1  # shares of one that the axis of scores spans at least
 
 
 def render(figure: Figure, file_format: Literal["png", "svg"] = "png", *, dpi: int = 150) -> bytes:
@@ -43,29 +41,6 @@ def render(figure: Figure, file_format: Literal["png", "svg"] = "png", *, dpi: i
     with styled(**{"svg.hashsalt": "analysis"}):
         figure.savefig(buffer, format=file_format, dpi=dpi, metadata=metadata)
     return buffer.getvalue()
-
-
-def learning_curves(records: Sequence[Mapping[str, Any]]) -> Figure:
-    """Draw losses on the left and scores, if there are any, on the right, over the training step.
-
-    Args:
-        records: flat records with ``step``; keys that start with ``loss`` are losses, keys that
-            name an accuracy, F1 or correlation are scores, others are left out.
-    """
-    keys = list(dict.fromkeys(key for record in records for key in record))
-    losses = [key for key in keys if key.startswith("loss")]
-    scores = [key for key in keys if any(word in key for word in SCORE_WORDS)]
-    with styled():
-        panels = 2 if scores else 1
-        figure = Figure(figsize=(4.3 * panels, 3.3), layout="constrained")
-        axes = figure.subplots(1, panels, squeeze=False)[0]
-        _curves(axes[0], records, losses, "Losses")
-        if scores:
-            _curves(axes[1], records, [key for key in scores if key not in losses], "Scores")
-        if scores and axes[1].lines:
-            axes[1].yaxis.set_major_formatter(FuncFormatter(_percent))
-            _widen(axes[1], LEAST_SCORE_SPAN)
-    return figure
 
 
 def embedding_map(
@@ -144,53 +119,9 @@ def comparison_bars(scores: Sequence[Score], *, measure: str = "accuracy") -> Fi
         axis.spines["left"].set_visible(False)
         axis.grid(axis="x")
         axis.margins(x=0.12)
-        axis.xaxis.set_major_formatter(FuncFormatter(_percent))
+        in_percent(axis.xaxis)
         axis.set_xlabel(f"{measure}, with 95% interval")
     return figure
-
-
-def _widen(axis: Axes, least: float) -> None:
-    """Give the vertical axis at least some span, or noise would fill the panel."""
-    low, high = axis.get_ylim()
-    if high - low < least:
-        middle = (low + high) / 2
-        axis.set_ylim(middle - least / 2, middle + least / 2)
-
-
-def _curves(
-    axis: Axes, records: Sequence[Mapping[str, Any]], keys: Sequence[str], title: str
-) -> None:
-    """Draw one line a key, with a legend above the axes."""
-    axis.set_title(title, pad=8 + 13 * math.ceil(len(keys) / 3))
-    drawn = False
-    for index, key in enumerate(keys):
-        steps = [record.get("step", row) for row, record in enumerate(records)]
-        points = [
-            (step, record[key])
-            for step, record in zip(steps, records, strict=True)
-            if isinstance(record.get(key), int | float) and math.isfinite(record[key])
-        ]
-        if points:
-            marker = "o" if len(points) < 3 else ""
-            label = readable(key.removeprefix("loss_"))
-            color = COLORS[index % len(COLORS)]
-            line = "--" if index >= len(COLORS) else "-"
-            axis.plot(*zip(*points, strict=True), line, marker=marker, color=color, label=label)
-            drawn = True
-    if not drawn:
-        axis.text(0.5, 0.5, "none recorded", ha="center", color=MUTED, transform=axis.transAxes)
-        axis.set_xticks([])
-        axis.set_yticks([])
-        return
-    axis.set_xlabel("step")
-    axis.grid(axis="y")
-    if len({step for line in axis.lines for step in line.get_xdata()}) > 1:  # type: ignore[union-attr]
-        axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    else:
-        axis.set_xticks(axis.lines[0].get_xdata())
-    axis.legend(
-        loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=3, fontsize=8, borderaxespad=0.2
-    )
 
 
 def _map_panel(
@@ -199,7 +130,7 @@ def _map_panel(
     """Draw one map: real rows as small filled marks, fakes as open triangles, quality below."""
     axis.set_title(panel.name)
     marks = class_marks(len(names))
-    _real_points(axis, panel, real_y, -1, Mark("#9aa5b1", "o", MUTED, "^"))
+    _real_points(axis, panel, real_y, -1, Mark(MISSING, "o", MUTED, "^"))
     for index, mark in enumerate(marks):
         _real_points(axis, panel, real_y, index, mark)
     for index, mark in enumerate(marks):
@@ -272,11 +203,6 @@ def _map_footer(panel: Map) -> str:
         f"own kind, real or fake ({quality['same_kind_expected']:.0%} if nobody could tell them "
         f"apart). {MAP_NOTE}"
     )
-
-
-def _percent(value: float, _: float | None = None) -> str:
-    """Return a share as a percentage without needless digits."""
-    return f"{100 * value:.4g}%"
 
 
 def _score_line(axis: Axes, height: int, score: Score) -> None:

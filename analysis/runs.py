@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import yaml
 
+from analysis.conflicts import FIELDS
+
 
 @dataclass(frozen=True, slots=True)
 class Samples:
@@ -36,6 +38,8 @@ class Run:
         recipe: ``recipe.yaml``.
         recipe_text: the same as text, comments included.
         environment: ``env.json``.
+        conflicts: ``conflicts.jsonl``, a record an evaluation, pair of tasks and group of
+            parameters; empty if the run wrote none.
         real: held-out real embeddings, None if the run wrote none.
         fake: generated embeddings, None if the run wrote none.
         figures: picture files by stem and suffix, as ("map", ".png").
@@ -47,6 +51,7 @@ class Run:
     recipe: Mapping[str, Any]
     recipe_text: str
     environment: Mapping[str, Any]
+    conflicts: Sequence[Mapping[str, Any]] = ()
     real: Samples | None = None
     fake: Samples | None = None
     figures: Mapping[tuple[str, str], Path] = field(default_factory=dict)
@@ -60,6 +65,11 @@ class Run:
     def classes(self) -> tuple[str, ...]:
         """Return the class names in the order of their indices."""
         return tuple(str(name) for name in (self.result.get("task") or {}).get("classes", ()))
+
+    @property
+    def tasks(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return what a multitask run's tasks are, by name; empty for a run that is none."""
+        return self.result.get("tasks") or {}
 
 
 def read_run(path: Path | str) -> Run:
@@ -86,6 +96,7 @@ def read_run(path: Path | str) -> Run:
         recipe=_recipe(folder / "recipe.yaml", recipe_text),
         recipe_text=recipe_text,
         environment=_object(folder / "env.json"),
+        conflicts=_conflicts(folder / "conflicts.jsonl"),
         real=_samples(folder / "embeddings", "real"),
         fake=_samples(folder / "embeddings", "fake"),
         figures={
@@ -130,6 +141,16 @@ def _records(file: Path) -> list[Mapping[str, Any]]:
         if not isinstance(record, dict):
             raise ValueError(f"{file}: damaged: line {number} is no JSON object")
         records.append(record)
+    return records
+
+
+def _conflicts(file: Path) -> list[Mapping[str, Any]]:
+    """Read the tasks' conflicts, if the run wrote them."""
+    records = _records(file) if file.exists() else []
+    for number, record in enumerate(records, start=1):
+        lacking = [name for name in FIELDS if record.get(name) is None]
+        if lacking:
+            raise ValueError(f"{file}: damaged: record {number} has no {lacking[0]!r}")
     return records
 
 

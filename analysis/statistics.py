@@ -1,7 +1,7 @@
 """From repetitions and counts to means, intervals and tests.
 
-Source: Wilson 1927 (one proportion); Newcombe 1998, method 10 (difference of two); Efron 1987
-(BCa bootstrap); Agresti & Min 2005 (matched pairs).
+Source: Wilson 1927 (one proportion); Newcombe 1998, method 10 (difference of two); Fisher 1921
+(one correlation); Efron 1987 (BCa bootstrap); Agresti & Min 2005 (matched pairs).
 """
 
 from dataclasses import dataclass
@@ -57,6 +57,33 @@ def accuracy_interval(correct: int, total: int) -> Interval:
         raise ValueError(f"correct: found {correct} of total {total}; want 0 <= correct <= total")
     bounds = stats.binomtest(int(correct), int(total)).proportion_ci(method="wilson")
     return Interval(float(bounds.low), float(bounds.high))
+
+
+def correlation_interval(correlation: float, rows: int) -> Interval:
+    """Return the 95 % interval of a Pearson correlation, tanh(artanh r ± 1.96 / √(rows - 3)).
+
+    It assumes that both sides are about normal.
+
+    Args:
+        correlation: r, from -1 to 1.
+        rows: pairs that it was computed from, at least 4.
+
+    Raises:
+        ValueError: r is outside of -1 ... 1, or there are fewer rows.
+
+    Example:
+        >>> interval = correlation_interval(0.5, 103)
+        >>> round(interval.low, 3), round(interval.high, 3)
+        (0.339, 0.632)
+    """
+    if not -1.0 <= correlation <= 1.0 or rows < 4:
+        raise ValueError(
+            f"correlation: found {correlation} of {rows} rows; want -1 to 1, of 4 rows or more"
+        )
+    with np.errstate(divide="ignore"):  # artanh 1 is infinite, and its interval is 1 alone
+        center = np.arctanh(correlation)
+    width = stats.norm.ppf(0.975) / np.sqrt(rows - 3)
+    return Interval(float(np.tanh(center - width)), float(np.tanh(center + width)))
 
 
 def difference_interval(correct: tuple[int, int], totals: tuple[int, int]) -> Interval:

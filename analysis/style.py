@@ -6,8 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
+from matplotlib.axis import Axis
+from matplotlib.colors import LinearSegmentedColormap, to_rgb
+from matplotlib.ticker import FuncFormatter
 
-INK, MUTED, RULE, ACCENT = "#1b2733", "#5b6773", "#d9dee3", "#0072b2"
+INK, MUTED, RULE, MISSING = "#1b2733", "#5b6773", "#d9dee3", "#9aa5b1"
+ACCENT, PALE, DEEP = "#0072b2", "#8fc1e0", "#003a5c"
 
 # Okabe & Ito 2008 without its yellow, which vanishes on white, and three of Paul Tol's muted
 # scheme. From the eleventh class on, the same colors come back darker, with other markers.
@@ -22,6 +26,12 @@ COLORS = (
     "#999933",
     "#332288",
     "#6b7280",
+)
+
+# From white to dark, and from conflict over white to agreement.
+SHARES = LinearSegmentedColormap.from_list("shares", ["#ffffff", PALE, ACCENT, DEEP])
+COSINES = LinearSegmentedColormap.from_list(
+    "cosines", ["#7a2e00", "#d55e00", "#f7f7f7", ACCENT, DEEP]
 )
 
 STYLE: dict[str, Any] = {
@@ -84,6 +94,29 @@ def columns_for(names: Sequence[str], characters: int) -> int:
     """Return how many legend columns of these names fit into a width in characters."""
     longest = max((len(name) for name in names), default=1)
     return max(1, min(len(names), characters // (longest + 5)))
+
+
+def in_percent(axis: Axis) -> None:
+    """Write shares along an axis as percentages without needless digits."""
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g}%"))
+
+
+def ink_on(ground: Any) -> str:  # noqa: ANN401 - whatever matplotlib takes for a color
+    """Return the color of text on a ground, black or white, of which one has contrast 4.5 or more.
+
+    Source: contrast ratio of WCAG 2.2, which asks for 4.5.
+
+    Example:
+        >>> ink_on("white"), ink_on(DEEP)
+        ('black', 'white')
+    """
+    return "white" if _luminance(ground) + 0.05 < (1.05 * 0.05) ** 0.5 else "black"
+
+
+def _luminance(color: Any) -> float:  # noqa: ANN401 - whatever matplotlib takes for a color
+    """Return the relative luminance of a color, 0 (black) to 1 (white)."""
+    linear = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(color))
+    return sum(part * c for part, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
 def _darker(color: str, brightness: float) -> str:

@@ -34,3 +34,15 @@ def percent(share: float | None, digits: int = 1) -> str:
         ('45.7%', '–')
     """
     return UNKNOWN if share is None or not math.isfinite(share) else f"{share:.{digits}%}"
+
+
+def number(value: object, digits: int) -> str:
+    """Return a number with fixed digits, a dash where there is none.
+
+    Example:
+        >>> number(1234.5, 2), number(None, 2), number(float("nan"), 2)
+        ('1,234.50', '–', '–')
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+        return UNKNOWN
+    return f"{value:,.{digits}f}"

@@ -6,6 +6,7 @@ go only then. Whenever the process dies, the newest that is whole is the one to 
 
 import logging
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from safetensors.torch import load_file, save_file
@@ -36,3 +37,13 @@ def read_latest(directory: Path) -> dict[str, Tensor] | None:
             continue
         return load_file(path / STATE)
     return None
+
+
+def named(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Put a prefix before each name, so that several parts share a checkpoint."""
+    return {f"{prefix}{name}": value for name, value in state.items()}
+
+
+def part_of(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Return what :func:`named` put in, under the names that it had."""
+    return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}

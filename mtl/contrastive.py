@@ -1,4 +1,4 @@
-"""Contrastive losses over vectors of texts, and the rows of a corpus that they learn from.
+"""Contrastive losses over vectors of texts, and the pairs that they learn from.
 
 Sources: Gao et al. 2021 (SimCSE), Henderson et al. 2017 (multiple negatives ranking), Reimers and
 Gurevych 2019 (triplets). The formulas that the papers of this project print are garbled (He and
@@ -13,6 +13,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize, relu
+
+from mtl.errors import InputError
+from mtl.text.data import Corpus
+from mtl.text.tasks import Task
 
 
 def simcse(
@@ -79,6 +83,28 @@ def triplet(
     return relu(near_B - far_B + margin).mean()
 
 
+def hardest_triplet(
+    anchor_BD: Tensor, positive_BD: Tensor, *, excluded_BK: Tensor, margin: float = 1.0
+) -> Tensor:
+    """:func:`triplet` with the nearest of the others' positives (Hermans et al. 2017, batch hard).
+
+    Args:
+        anchor_BD: Vectors of the anchors.
+        positive_BD: Vectors of texts that mean the same.
+        excluded_BK: True where a positive is no negative of a row, of :func:`not_negatives`; a row
+            that has no negative left does not count.
+        margin: By how much nearer the row's own positive must be.
+    """
+    itself_BB = torch.eye(len(anchor_BD), dtype=torch.bool, device=anchor_BD.device)
+    distance_BB = torch.cdist(anchor_BD.detach(), positive_BD.detach())
+    distance_B, nearest_B = distance_BB.masked_fill(excluded_BK | itself_BB, torch.inf).min(dim=1)
+    rows = distance_B.isfinite()
+    if not rows.any():
+        return anchor_BD.sum() * 0.0
+    negative_BD = positive_BD[nearest_B[rows]]
+    return triplet(anchor_BD[rows], positive_BD[rows], negative_BD, margin=margin)
+
+
 def text_ids(*columns: Sequence[str]) -> list[Tensor]:
     """Number texts across all columns, equal ones alike: a (B,) tensor for each column.
 
@@ -118,21 +144,35 @@ def not_negatives(
     return torch.cat([excluded_BB, repeated_BB], dim=1)
 
 
-def paraphrase_rows(labels: NDArray[np.int64], *, positive: int = 1) -> NDArray[np.int64]:
-    """Return the positions of the pairs that are paraphrases.
+def positive_pairs(task: Task, labels_B: Tensor, scores_B: Tensor | None) -> Tensor:
+    """Mark the pairs whose texts mean the same: label 1, or a score in the range's upper fifth.
+
+    That is 4 of 5 and above: in STS-B, "equivalent but for unimportant details".
 
     Args:
-        labels: (N,) class indices, -1 unlabeled.
-        positive: The class that means so.
+        task: A task of pairs.
+        labels_B: Class indices, -1 unlabeled.
+        scores_B: Scores, NaN unlabeled; None where the task has classes.
+
+    Raises:
+        InputError: The task has more than two classes, so that none of them means so.
     """
-    return np.flatnonzero(labels == positive)
+    if scores_B is not None:
+        return scores_B >= task.low + 0.8 * (task.high - task.low)
+    if task.num_classes != 2:
+        raise InputError(
+            f"task {task.name!r}: {task.num_classes} classes, and which of them means the same is "
+            "unknown; contrastive losses need two, the second for yes"
+        )
+    return labels_B == 1
 
 
-def similar_rows(scores: NDArray[np.float64], *, threshold: float = 4.0) -> NDArray[np.int64]:
-    """Return the positions of the pairs that are similar enough to be positive.
+def positive_rows(corpus: Corpus) -> NDArray[np.int64]:
+    """Return the positions of a corpus's :func:`positive_pairs`.
 
-    Args:
-        scores: (N,) similarity scores, NaN unlabeled.
-        threshold: Least score; 4 of 5 is "equivalent but for unimportant details" in STS-B.
+    Raises:
+        InputError: As there.
     """
-    return np.flatnonzero(scores >= threshold)
+    scores = None if corpus.scores is None else torch.from_numpy(corpus.scores)
+    found = positive_pairs(corpus.task, torch.from_numpy(corpus.labels), scores)
+    return np.flatnonzero(found.numpy())

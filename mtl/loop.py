@@ -1,23 +1,23 @@
 """The loop over updates: evaluation, the best weights, records and checkpoints."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import broadcast_object_list
 from torch import Tensor
 
 from mtl.bert.model import MultitaskModel
-from mtl.checkpoint import read_latest, write_checkpoint
+from mtl.checkpoint import named, part_of, read_latest, write_checkpoint
 from mtl.evaluate import evaluate
+from mtl.record import Means, Progress, Record
 from mtl.scores import overall_scores
 from mtl.settings import LoopSettings, TaskData
 from mtl.trainer import MultitaskTrainer
 
-Record = Callable[[dict[str, Any]], None]
-Progress = Callable[[int, int], None]
-SHOWN = {"accuracy", "macro_f1", "pearson", "spearman"}
+SHOWN = ("accuracy", "macro_f1", "pearson", "spearman")
 """Scores that a record holds; all of them are in the outcome."""
 
 
@@ -42,11 +42,16 @@ def train_multitask(
 ) -> Outcome:
     """Train a model; it ends with the weights that scored best on dev.
 
+    Of several processes the main one alone evaluates, records and writes; all read a checkpoint.
+
     Args:
         model: Trained in place.
         data: Rows and loss of each task.
         settings: The loop.
-        record: Called with a flat mapping at each evaluation.
+        record: Called at each evaluation with a flat mapping: ``step``, ``TASK_loss`` and ``norm``
+            (means since the last one), ``dev_TASK_SCORE``, ``dev_mean``, ``dev_normalized``; and
+            ``conflicts``, rows of their own. A run killed between a record and its checkpoint
+            records that step again.
         checkpoint: Directory of checkpoints; where it holds one, training goes on from it.
         progress: Called with (updates done, updates in all).
 
@@ -54,27 +59,29 @@ def train_multitask(
         InputError: A name is unknown, or settings and tasks do not fit.
     """
     trainer = MultitaskTrainer(model, data, settings)
-    keeper = _Best(trainer)
+    best, means = _Best(trainer), Means()
     if checkpoint is not None and (saved := read_latest(checkpoint)) is not None:
-        trainer.load_state({k: v for k, v in saved.items() if not k.startswith("best.")})
-        keeper.load_state({k: v for k, v in saved.items() if k.startswith("best.")})
+        trainer.load_state(part_of(saved, "trainer."))
+        best.load_state(part_of(saved, "best."))
+        means.load_state(part_of(saved, "means."))
+    main = trainer.accelerator.is_main_process
     every = settings.evaluate_every or trainer.schedule.turns_per_epoch
-    losses: list[dict[str, Tensor]] = []
     while trainer.update_number < trainer.updates:
-        losses.append(trainer.advance())
-        if progress is not None:
-            progress(trainer.update_number, trainer.updates)
-        if trainer.update_number % every and trainer.update_number < trainer.updates:
-            continue
-        row = {"update": trainer.update_number} | _means(losses) | keeper.look()
-        losses = []
-        conflicts = trainer.step.conflicts.take()
-        if record is not None:
-            record(row | {"conflicts": conflicts})
-        if checkpoint is not None and trainer.accelerator.is_main_process:
-            state = trainer.state() | keeper.state()
-            write_checkpoint(checkpoint, state, step=trainer.update_number)
-    return keeper.restore()
+        means.add(_named_losses(trainer.advance()))
+        done = trainer.update_number
+        if progress is not None and main:
+            progress(done, trainer.updates)
+        evaluated = done == trainer.updates or not done % every
+        if evaluated:
+            row: dict[str, Any] = {"step": done} | means.take() | best.look()
+            row["conflicts"] = trainer.step.conflicts.take()
+            if record is not None and main:
+                record(row)
+        due = settings.checkpoint_every and not done % settings.checkpoint_every
+        if checkpoint is not None and main and (evaluated or due):
+            state = named("trainer.", trainer.state()) | named("best.", best.state())
+            write_checkpoint(checkpoint, state | named("means.", means.state()), step=done)
+    return best.restore()
 
 
 class _Best:
@@ -97,23 +104,22 @@ class _Best:
         flat = {
             f"{task}_{key}": found[key]
             for task, found in scores.items()
-            for key in SHOWN & found.keys()
+            for key in SHOWN
+            if key in found
         }
         return {f"dev_{key}": value for key, value in (flat | overall).items()}
 
     def state(self) -> dict[str, Tensor]:
         """Return what is kept, for a checkpoint."""
-        kept = {f"best.weights.{key}": value.cpu() for key, value in self.weights.items()}
-        return kept | {
-            "best.overall": torch.tensor([self.overall, self.update], dtype=torch.float64)
-        }
+        kept = {key: value.cpu() for key, value in self.weights.items()}
+        overall = torch.tensor([self.overall, self.update], dtype=torch.float64)
+        return named("weights.", kept) | {"overall": overall}
 
     def load_state(self, state: dict[str, Tensor]) -> None:
         """Go on from what :meth:`state` returned."""
-        overall, update = state["best.overall"].tolist()
+        overall, update = state["overall"].tolist()
         self.overall, self.update = overall, int(update)
-        start = "best.weights."
-        self.weights = {k.removeprefix(start): v for k, v in state.items() if k.startswith(start)}
+        self.weights = part_of(state, "weights.")
 
     def restore(self) -> Outcome:
         """Put the best weights back; without dev rows, leave the last ones."""
@@ -128,19 +134,17 @@ class _Best:
         return [(n, p) for n, p in self.trainer.model.named_parameters() if p.requires_grad]
 
     def _scores(self) -> dict[str, dict[str, Any]]:
-        data, autocast = self.trainer.data, self.trainer.accelerator.autocast
-        parts = {name: task.dev for name, task in data.items() if task.dev is not None}
-        return {
-            name: evaluate(self.trainer.model, name, part, autocast=autocast)
-            for name, part in parts.items()
-        }
+        """Evaluate in the main process; all are told, so that all keep the same weights."""
+        trainer, scores = self.trainer, {}
+        if trainer.accelerator.is_main_process:
+            scores = {
+                name: evaluate(trainer.model, name, task.dev, autocast=trainer.autocast)
+                for name, task in trainer.data.items()
+                if task.dev is not None
+            }
+        told: dict[str, dict[str, Any]] = broadcast_object_list([scores])[0]
+        return told
 
 
-def _means(losses: list[dict[str, Tensor]]) -> dict[str, float]:
-    names = dict.fromkeys(name for each in losses for name in each)
-    return {
-        name if name == "norm" else f"{name}_loss": float(
-            torch.stack([each[name] for each in losses if name in each]).mean()
-        )
-        for name in names
-    }
+def _named_losses(losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name if name == "norm" else f"{name}_loss": value for name, value in losses.items()}

@@ -11,6 +11,7 @@ Shapes: ``B`` batch, ``L`` tokens, ``D`` embedding, ``C`` classes.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -19,10 +20,13 @@ from torch.nn.functional import log_softmax
 from torch.utils.checkpoint import get_device_states, set_device_states
 
 Divergence = Callable[[Tensor, Tensor], Tensor]
+Result = TypeVar("Result")
 
 
 def symmetric_kl(first_BC: Tensor, second_BC: Tensor) -> Tensor:
     """KL(P ‖ Q) + KL(Q ‖ P) = Σ_c (p_c - q_c) (log p_c - log q_c), every term of it ≥ 0.
+
+    Of a head with one logit, (0, a) and (0, b), this is the paper's (σ(a) - σ(b)) (a - b).
 
     Args:
         first_BC: Logits of P, two columns at least.
@@ -33,11 +37,6 @@ def symmetric_kl(first_BC: Tensor, second_BC: Tensor) -> Tensor:
     """
     first_BC, second_BC = log_softmax(first_BC, dim=-1), log_softmax(second_BC, dim=-1)
     return ((first_BC.exp() - second_BC.exp()) * (first_BC - second_BC)).sum(-1)
-
-
-def binary_symmetric_kl(first_B: Tensor, second_B: Tensor) -> Tensor:
-    """Return the same for one logit of two classes: (σ(a) - σ(b)) (a - b), of the logits' shape."""
-    return (first_B.sigmoid() - second_B.sigmoid()) * (first_B - second_B)
 
 
 def squared_difference(first_B: Tensor, second_B: Tensor) -> Tensor:
@@ -53,8 +52,9 @@ DIVERGENCES: Mapping[str, Divergence] = {"classes": symmetric_kl, "score": squar
 class Ascent:
     """How the worst perturbation is sought; the defaults are the paper's (section 4).
 
-    The authors' code (MT-DNN, ``perturbation.py``) does not project: its perturbation is as large
-    as its step, 1e-3, and of unit norm by token. ``epsilon=1e-3`` comes near it.
+    At ε = 1e-5 the terms are next to nothing, see above. The authors' code (MT-DNN,
+    ``perturbation.py``) does not project: its perturbation is as large as its step, 1e-3, and of
+    unit norm by token. ``epsilon=1e-3`` comes near it.
 
     Args:
         epsilon: Radius ε of the ball, in the L∞ norm.
@@ -123,15 +123,9 @@ def smoothness(
     """R_s = Σ_i max_{‖x̃_i - x_i‖_∞ ≤ ε} ℓ_s(f(x̃_i), f(x_i)) / B (equation 1 and below).
 
     The gradient flows through both outputs and through the embeddings, not through the choice of
-    the perturbation. In bfloat16 a perturbation of 1e-5 rounds away: run ``forward`` in float32.
-
-    Args:
-        forward: Maps embeddings to outputs.
-        embeddings_BLD: Token embeddings.
-        outputs: ``forward(embeddings_BLD)`` with its graph, which the task's loss needs anyway.
-        divergence: ℓ_s; maps two outputs to their divergence, row by row.
-        ascent: Radius, step and start.
-        generator: Draws the start.
+    the perturbation; so ``outputs``, which the task's loss needs anyway, come with their graph.
+    In bfloat16 a perturbation of 1e-5 rounds away: run ``forward`` in float32.
+    The arguments are those of :func:`worst_perturbation`.
 
     Returns:
         The mean over rows, to be weighted by λ_s (1 to 5 in the paper) and added to the loss.
@@ -147,7 +141,7 @@ def smoothness(
     return divergence(forward(embeddings_BLD + shift_BLD), outputs).mean()
 
 
-class SameDropout:
+class SameDropout(Generic[Result]):
     """A function whose later calls draw the random numbers of its first: one dropout mask for all.
 
     The first call advances torch's global streams as usual, later ones leave them where they are.
@@ -156,11 +150,11 @@ class SameDropout:
         forward: Function of tensors; make a new ``SameDropout`` of it for each batch.
     """
 
-    def __init__(self, forward: Callable[..., Tensor]) -> None:
+    def __init__(self, forward: Callable[..., Result]) -> None:
         self.forward = forward
         self._start: tuple[Tensor, list[int], list[Tensor]] | None = None
 
-    def __call__(self, *inputs: Tensor) -> Tensor:
+    def __call__(self, *inputs: Tensor) -> Result:
         """Compute the function under the mask of the first call."""
         if self._start is None:
             self._start = (torch.get_rng_state(), *get_device_states(*inputs))

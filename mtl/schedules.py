@@ -61,6 +61,11 @@ class Schedule:
         uses = Counter(task for turn in self.cycle for task in turn)
         return len(self.cycle) * max(-(-self.batches[task] // uses[task]) for task in uses)
 
+    @property
+    def tasks_per_turn(self) -> int:
+        """How many tasks an update has batches of."""
+        return len(self.cycle[0]) if self.cycle else 1
+
     def turn(self, epoch: int, index: int) -> Turn:
         """Return the tasks of one update.
 

@@ -1,15 +1,19 @@
 """What multitask training is asked for: the rows and loss of each task, and the loop."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
+from mtl.choices import check_choice
 from mtl.errors import InputError
+from mtl.machine import Precision
 from mtl.optim import Course
+from mtl.regularizers import Ascent
 from mtl.text.tasks import Task
 from mtl.text.tokens import TokenizedCorpus
 
 CLASS_LOSSES = ("cross_entropy", "binary_cross_entropy")
-PRECISIONS = ("no", "bf16")
+Extra = Literal["", "cosine_similarity", "multiple_negatives_ranking", "triplet"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,6 +28,10 @@ class TaskData:
         balanced: Whether rare classes weigh more, N / (C · count).
         penalty: A name of :data:`mtl.losses.PENALTIES` on its head's matrices; empty: none.
         penalty_weight: Factor of the penalty.
+        extra: A loss on the two vectors of each pair beside that of the head: the cosine toward the
+            target, or contrast of each positive pair with the others of its micro-batch; empty:
+            none.
+        extra_weight: Factor of the extra loss.
     """
 
     train: TokenizedCorpus
@@ -33,6 +41,50 @@ class TaskData:
     balanced: bool = False
     penalty: str = ""
     penalty_weight: float = 0.05
+    extra: Extra = ""
+    extra_weight: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SmartSettings(Ascent):
+    """SMART, see :mod:`mtl.regularizers`; off by default, and then as the paper has it.
+
+    Args:
+        weight: Factor λ of the smoothness; 0: without it.
+        proximal: Factor μ of the distance to the averaged parameters; 0: without it.
+        momentum: How long the average is.
+        early_momentum: The same in the first tenth of the updates.
+        tasks: Names of those that it is for; empty: all.
+
+    Raises:
+        InputError: A value is out of range.
+    """
+
+    weight: float = 0.0
+    proximal: float = 0.0
+    momentum: float = 0.999
+    early_momentum: float = 0.99
+    tasks: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("weight", "proximal", "steps", "noise_variance"):
+            if getattr(self, name) < 0:
+                raise InputError(f"smart.{name}: {getattr(self, name)}; use 0 or more")
+        for name in ("epsilon", "step_size"):
+            if getattr(self, name) <= 0:
+                raise InputError(f"smart.{name}: {getattr(self, name)}; use more than 0")
+        for name in ("momentum", "early_momentum"):
+            if not 0 <= getattr(self, name) < 1:
+                raise InputError(f"smart.{name}: {getattr(self, name)}; use 0 to below 1")
+
+    @property
+    def on(self) -> bool:
+        """Whether any of its terms counts."""
+        return self.weight > 0 or self.proximal > 0
+
+    def of(self, task: str) -> "SmartSettings":
+        """Return what holds for one task."""
+        return self if not self.tasks or task in self.tasks else SmartSettings()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,8 +107,12 @@ class LoopSettings:
         warmup_share: Share of the updates that warm up.
         clip: Largest norm of the gradient; 0: no clipping.
         evaluate_every: Updates between two evaluations; 0: at the end of each epoch.
+        checkpoint_every: Updates between two checkpoints besides those at evaluations; 0: only
+            those.
         seed: Seed of orders, surgery and dropout.
-        precision: ``no`` or ``bf16`` autocast, as accelerate names them.
+        precision: Autocast: ``no``, ``bf16``, ``fp16`` (on GPUs) or ``auto`` (never
+            fp16); SMART takes ``no``.
+        smart: Smoothness and proximal point.
     """
 
     epochs: int = 1
@@ -73,8 +129,10 @@ class LoopSettings:
     warmup_share: float = 0.1
     clip: float = 1.0
     evaluate_every: int = 0
+    checkpoint_every: int = 0
     seed: int = 0
-    precision: str = "no"
+    precision: Precision = "no"
+    smart: SmartSettings = field(default_factory=SmartSettings)
 
 
 def check_data(
@@ -91,14 +149,9 @@ def check_data(
         for part in (task.train, task.dev):
             if part is not None and not (part.corpus.labels >= 0).any():
                 raise InputError(f"task {name!r}: {part.corpus.source} has no labelled row")
-    if settings.precision not in PRECISIONS:
-        raise InputError(
-            f"training.precision: {settings.precision!r} is unknown; use {', '.join(PRECISIONS)}"
-        )
+        check_choice(f"task {name!r}: extra", task.extra, Extra)
+    unknown = set(settings.smart.tasks) - tasks.keys()
+    if unknown:
+        raise InputError(f"smart.tasks: {unknown.pop()} is none of {', '.join(tasks)}")
     if settings.surgery == "weighted":
         raise InputError("surgery weighted: give the tasks' weights with their data, and use sum")
-    if settings.batch_size < settings.accumulation:
-        raise InputError(
-            f"training.batch_size {settings.batch_size} is less than the "
-            f"{settings.accumulation} micro-batches that it is to be computed in"
-        )

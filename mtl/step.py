@@ -6,18 +6,19 @@ Shapes: T tasks of the model, P shared parameters.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
 
 from mtl.bert.model import MultitaskModel
 from mtl.conflicts import ConflictRecord, layer_groups
+from mtl.objective import Part
 from mtl.surgery import Surgery
-from mtl.text.tokens import TaskBatch
 
-Loss = Callable[[Tensor, TaskBatch], Tensor]
-"""(output of the head, batch) -> scalar mean over the rows that have a target."""
+Loss = Callable[[Part], Tensor]
+"""The loss of a micro-batch; those of a batch's parts add up to the batch's."""
+Scale = Callable[[Tensor], Tensor]
+"""Multiplies a loss, so that its gradients do not vanish in float16."""
 Average = Callable[[Tensor], Tensor]
 """Averages a tensor over processes."""
 
@@ -29,9 +30,8 @@ class MultitaskStep:
         model: Encoder and heads.
         losses: The loss of each task, in the order of the model's tasks.
         surgery: Merges the tasks' gradients; None for their plain sum, which needs no copy of them.
-        clip: Largest norm of the whole gradient, heads included; 0: no clipping.
         groups: Of the shared parameters, the group of each, and the groups' names.
-        autocast: Opens the context of the forward passes.
+        scale: Of the losses, and so of the gradients: no surgery minds a common factor.
         average: Averages a gradient over processes; None where there is one.
     """
 
@@ -42,24 +42,22 @@ class MultitaskStep:
         surgery: Surgery | None,
         *,
         groups: tuple[Sequence[int], Sequence[str]] | None = None,
-        clip: float = 0.0,
-        autocast: Callable[[], AbstractContextManager[object]] = nullcontext,
+        scale: Scale | None = None,
         average: Average | None = None,
     ) -> None:
         self.model, self.losses, self.surgery = model, dict(losses), surgery
-        self.clip, self.autocast, self.average = clip, autocast, average
+        self.scale, self.average = scale, average
         shared = list(model.shared_parameters())
         self.shared = [parameter for _, parameter in shared]
         self.own = [parameter for _, parameter in model.own_parameters()]
         self.groups, names = groups or layer_groups([name for name, _ in shared])
         self.conflicts = ConflictRecord(list(losses), names)
 
-    def gradients(self, turn: Mapping[str, Sequence[tuple[TaskBatch, float]]]) -> dict[str, Tensor]:
+    def gradients(self, turn: Mapping[str, Sequence[Part]]) -> dict[str, Tensor]:
         """Leave the merged gradient of a turn in the parameters.
 
         Args:
-            turn: By task, the micro-batches that together make its batch, each with its share of
-                the rows that count.
+            turn: By task, the micro-batches that together make its batch.
 
         Returns:
             The mean loss of each task of the turn, detached.
@@ -68,10 +66,9 @@ class MultitaskStep:
             parameter.grad = None
         apart = self.surgery is not None and len(turn) > 1 and bool(self.shared)
         losses, by_task = {}, {}
-        for task, batches in turn.items():
-            losses[task] = torch.stack(
-                [self._backward(task, batch, share) for batch, share in batches]
-            ).sum()
+        for task, parts in turn.items():
+            loss = torch.stack([self._backward(task, part) for part in parts]).sum()
+            losses[task] = loss if self.average is None else self.average(loss)
             if apart:
                 by_task[task] = self._take()
         if apart and self.surgery is not None:
@@ -86,16 +83,9 @@ class MultitaskStep:
         self._averaged(self.own)
         return losses
 
-    def clipped(self) -> Tensor:
-        """Clip the gradient, where asked; return its norm as it was."""
-        most = self.clip or float("inf")
-        return nn.utils.clip_grad_norm_([*self.shared, *self.own], most)
-
-    def _backward(self, task: str, batch: TaskBatch, share: float) -> Tensor:
-        with self.autocast():
-            output = self.model(task, batch)
-        loss = share * self.losses[task](output.float(), batch)
-        loss.backward()
+    def _backward(self, task: str, part: Part) -> Tensor:
+        loss = self.losses[task](part)
+        (loss if self.scale is None else self.scale(loss)).backward()
         return loss.detach()
 
     def _take(self) -> list[Tensor | None]:

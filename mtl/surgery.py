@@ -137,8 +137,9 @@ class Surgery:
     ) -> tuple[list[Tensor | None], Tensor]:
         """Return the update, as :func:`combine` does, and gram_GTT for the record of conflicts."""
         gram_GTT = group_grams(gradients, groups)
-        if self._aggregate is not None:
-            return aggregate_jacobian(gradients, self._aggregate), gram_GTT
+        if self._aggregate is not None:  # a task absent from the turn has no row in the Jacobian
+            present = [task for task in gradients if any(g is not None for g in task)]
+            return aggregate_jacobian(present, self._aggregate), gram_GTT
         return combine(gradients, self.weights(gram_GTT), groups), gram_GTT
 
     def state(self) -> dict[str, Tensor]:

@@ -6,22 +6,46 @@ weights and moments and hardly anything else, and resuming is bit-identical on t
 """
 
 from collections.abc import Mapping
+from functools import partial
+from typing import Protocol
 
 import numpy as np
-import torch
-from accelerate import Accelerator
 from torch import Tensor
 
 from mtl.bert.model import MultitaskModel
+from mtl.checkpoint import named, part_of
 from mtl.conflicts import layer_groups
-from mtl.errors import DivergenceError, InputError
-from mtl.losses import class_weights, loss_named, penalty_named
-from mtl.optim import course_of, parameter_groups
-from mtl.schedules import CircularRows, make_schedule
-from mtl.settings import CLASS_LOSSES, LoopSettings, TaskData, check_data
-from mtl.step import Loss, MultitaskStep
-from mtl.surgery import make_surgery
-from mtl.text.tokens import BucketedRows, TaskBatch, TokenizedCorpus
+from mtl.errors import InputError
+from mtl.machine import (
+    autocast,
+    average,
+    check_parts,
+    choose_precision,
+    join_processes,
+    share_weights,
+    update_stream,
+)
+from mtl.objective import Objective, Part
+from mtl.optim import Optimization, parameter_groups
+from mtl.regularizers import ProximalPoint
+from mtl.schedules import CircularRows, Schedule, make_schedule
+from mtl.settings import LoopSettings, TaskData, check_data
+from mtl.step import MultitaskStep
+from mtl.surgery import Surgery, make_surgery
+from mtl.terms import terms_of
+from mtl.text.tokens import BucketedRows, TokenizedCorpus
+
+
+class Stateful(Protocol):
+    """What a checkpoint holds a part of."""
+
+    def state(self) -> dict[str, Tensor]:
+        """Return it."""
+        ...
+
+    def load_state(self, state: dict[str, Tensor], /) -> None:
+        """Go on from it."""
+        ...
 
 
 class MultitaskTrainer:
@@ -41,11 +65,13 @@ class MultitaskTrainer:
     ) -> None:
         _check_trained(model)
         check_data(model.tasks, data, settings)
-        # Without being told, accelerate takes several processes on CPUs for one each.
-        on_cpu = not torch.accelerator.is_available()
-        self.accelerator = Accelerator(mixed_precision=settings.precision, cpu=on_cpu)
-        self.model, self.data, self.settings = model.to(self.accelerator.device), data, settings
-        self.update_number = 0
+        self.accelerator = join_processes()
+        device, processes = self.accelerator.device, self.accelerator.num_processes
+        check_parts("multitask", settings.batch_size, settings.accumulation * processes)
+        precision = choose_precision(settings.precision, device, exact=settings.smart.on)
+        self.autocast = partial(autocast, precision, device)
+        self.model, self.data, self.settings = model.to(device), data, settings
+        share_weights(self.model)
         self.rows = {
             name: _rows(task.train, settings, seed=settings.seed + 1_000_003 * place)
             for place, (name, task) in enumerate(data.items())
@@ -59,123 +85,120 @@ class MultitaskTrainer:
             settings.pairs,
             turns=settings.updates_per_epoch,
         )
-        self.updates = settings.epochs * self.schedule.turns_per_epoch
         self.served = dict.fromkeys(data, 0)
-        groups = layer_groups([name for name, _ in self.model.shared_parameters()])
-        surgery = make_surgery(
-            settings.surgery, tasks=len(data), seed=settings.seed, groups=len(groups[1])
-        )
-        several = self.accelerator.num_processes > 1
-        self.step = MultitaskStep(
-            self.model,
-            {name: _loss(self.model, name, task) for name, task in data.items()},
-            None if settings.surgery == "sum" else surgery,
-            groups=groups,
-            clip=settings.clip,
-            autocast=self.accelerator.autocast,
-            average=self._average if several else None,
-        )
-        self.optimizer = _optimizer(self.model, settings)
-        self.course = course_of(
-            self.optimizer,
-            settings.course,
-            warmup_share=settings.warmup_share,
-            updates=self.updates,
-        )
+        scaled = precision == "fp16"
+        self.optimization = _optimization(self.model, settings, self.updates, scaled=scaled)
+        self.proximal = _proximal(self.model, settings, self.updates)
+        self.step = self._step()
+
+    @property
+    def updates(self) -> int:
+        """Updates in all."""
+        return self.settings.epochs * self.schedule.turns_per_epoch
+
+    @property
+    def update_number(self) -> int:
+        """Updates done."""
+        return self.optimization.done
 
     def advance(self) -> dict[str, Tensor]:
         """Do one update; returns the loss of each task in it, and ``norm`` of the gradient.
 
-        Dropout draws from a stream of this update's own, so that nothing of it is to be saved.
+        They are none where float16 overflowed and the update was passed over.
 
         Raises:
             DivergenceError: The gradient is not finite; nothing was changed.
         """
         self.model.train()
         turn = self.schedule.turn(*divmod(self.update_number, self.schedule.turns_per_epoch))
-        with torch.random.fork_rng():
-            place = (self.settings.seed, self.update_number, self.accelerator.process_index)
-            torch.manual_seed(int(np.random.SeedSequence(place).generate_state(1)[0]))
-            losses = self.step.gradients({task: self.batches(task) for task in turn})
-        losses["norm"] = self.step.clipped()
-        if not torch.isfinite(losses["norm"]):
-            found = ", ".join(f"{name} {float(value):.4g}" for name, value in losses.items())
-            raise DivergenceError(
-                f"diverged at update {self.update_number + 1} ({found}); the weights are those "
-                "before it. Lower the learning rates, or clip"
-            )
-        self.optimizer.step()
-        self.course.step()
-        self.update_number += 1
+        process = self.accelerator.process_index
+        with update_stream(self.settings.seed, self.update_number, process):
+            losses = self.step.gradients({task: self.parts(task) for task in turn})
+        losses = self.optimization.apply(losses)
+        if self.proximal is not None:
+            self.proximal.update()
         for task in turn:
             self.served[task] += 1
         return losses
 
     def state(self) -> dict[str, Tensor]:
         """Return a copy of everything that the next updates depend on, for a checkpoint."""
-        tensors = {f"model.{key}": value for key, value in self.model.state_dict().items()}
-        for index, parameter in enumerate(self._trained()):
-            moments = self.optimizer.state.get(parameter, {})
-            tensors |= {f"adamw.{index}.{key}": value for key, value in moments.items()}
-        for name, part in (("surgery", self.step.surgery), ("conflicts", self.step.conflicts)):
-            if part is not None:
-                tensors |= {f"{name}.{key}": value for key, value in part.state().items()}
-        tensors["update_number"] = torch.tensor(self.update_number)
+        tensors = named("model.", self.model.state_dict())
+        for name, part in self._stateful().items():
+            tensors |= named(f"{name}.", part.state())
         return {key: value.detach().cpu().clone() for key, value in tensors.items()}
 
-    def load_state(self, state: dict[str, Tensor]) -> None:
-        """Go on from what :meth:`state` returned."""
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from what :meth:`state` returned.
 
-        def part(prefix: str) -> dict[str, Tensor]:
-            return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
-
-        self.model.load_state_dict(part("model."))
-        self.optimizer.state.clear()
-        for index, parameter in enumerate(self._trained()):
-            if moments := part(f"adamw.{index}."):
-                self.optimizer.state[parameter] = {
-                    key: value.to(parameter.device) for key, value in moments.items()
-                }
-        if self.step.surgery is not None:
-            self.step.surgery.load_state(part("surgery."))
-        self.step.conflicts.load_state(part("conflicts."))
-        self.update_number = int(state["update_number"])
-        place = divmod(self.update_number, self.schedule.turns_per_epoch)
-        self.served = self.schedule.served(*place)
-        self._set_rates()
-
-    def _set_rates(self) -> None:
-        """Put the learning rates where their course has them at this update."""
-        self.course.last_epoch = self.update_number
-        scales = zip(
-            self.optimizer.param_groups, self.course.base_lrs, self.course.lr_lambdas, strict=True
+        Raises:
+            InputError: It is of another model.
+        """
+        try:
+            self.model.load_state_dict(part_of(state, "model."))
+        except RuntimeError as error:
+            raise InputError(
+                "the checkpoint is of another architecture than the recipe's "
+                f"({str(error).splitlines()[1].strip()}); restore the recipe, or train again"
+            ) from error
+        for name, part in self._stateful().items():
+            part.load_state(part_of(state, f"{name}."))
+        self.served = self.schedule.served(
+            *divmod(self.update_number, self.schedule.turns_per_epoch)
         )
-        for group, top, scale in scales:
-            group["lr"] = top * scale(self.update_number)
 
-    def _trained(self) -> list[torch.nn.Parameter]:
-        return [p for group in self.optimizer.param_groups for p in group["params"]]
+    def _stateful(self) -> dict[str, Stateful]:
+        parts: dict[str, Stateful | None] = {
+            "optimization": self.optimization,
+            "surgery": self.step.surgery,
+            "conflicts": self.step.conflicts,
+            "proximal": self.proximal,
+        }
+        return {name: part for name, part in parts.items() if part is not None}
 
-    def batches(self, task: str) -> list[tuple[TaskBatch, float]]:
-        """Return this process's micro-batches of a task's next batch, and how much each counts.
+    def _step(self) -> MultitaskStep:
+        """Bind losses, surgery and processes."""
+        groups = layer_groups([name for name, _ in self.model.shared_parameters()])
+        objectives = {
+            name: Objective(
+                self.model,
+                name,
+                terms_of(self.model, name, data),
+                autocast=self.autocast,
+                smart=self.settings.smart.of(name),
+                proximal=self.proximal,
+            )
+            for name, data in self.data.items()
+        }
+        return MultitaskStep(
+            self.model,
+            objectives,
+            _surgery(self.settings, self.schedule, groups=len(groups[1])),
+            groups=groups,
+            scale=self.optimization.scaler.scale,
+            average=partial(average, self.accelerator),
+        )
 
-        Shares are of the labelled rows of the whole batch, times the processes, over which
-        gradients are averaged: so parts of unequal size add up to the batch.
+    def parts(self, task: str) -> list[Part]:
+        """Return this process's micro-batches of a task's next batch.
+
+        Their shares are of the whole batch, times the processes, over which gradients are averaged:
+        so parts of unequal size add up to the batch.
         """
         corpus = self.data[task].train
         rows = self.rows[task][1].batch(self.served[task])
-        processes, parts = self.accelerator.num_processes, self.settings.accumulation
+        processes = self.accelerator.num_processes
         mine = np.array_split(rows, processes)[self.accelerator.process_index]
         known = corpus.corpus.labels >= 0
         total = max(1, int(known[rows].sum()))
         return [
-            (corpus.batch(part), float(known[part].sum()) * processes / total)
-            for part in np.array_split(mine, parts)
+            Part(
+                corpus.batch(part),
+                labeled=float(known[part].sum()) * processes / total,
+                rows=len(part) * processes / len(rows),
+            )
+            for part in np.array_split(mine, self.settings.accumulation)
         ]
-
-    def _average(self, gradient: Tensor) -> Tensor:
-        averaged: Tensor = self.accelerator.reduce(gradient, reduction="mean")
-        return averaged
 
 
 def _check_trained(model: MultitaskModel) -> None:
@@ -191,10 +214,12 @@ def _check_trained(model: MultitaskModel) -> None:
             )
 
 
-def _optimizer(model: MultitaskModel, settings: LoopSettings) -> torch.optim.AdamW:
-    named = list(model.named_parameters())
-    encoder = [(n, p) for n, p in named if n.startswith("encoder.") and ".lora_" not in n]
-    rest = [(n, p) for n, p in named if not n.startswith("encoder.") or ".lora_" in n]
+def _optimization(
+    model: MultitaskModel, settings: LoopSettings, updates: int, *, scaled: bool
+) -> Optimization:
+    parameters = list(model.named_parameters())
+    encoder = [(n, p) for n, p in parameters if n.startswith("encoder.") and ".lora_" not in n]
+    rest = [(n, p) for n, p in parameters if not n.startswith("encoder.") or ".lora_" in n]
     groups = parameter_groups(
         encoder,
         rest,
@@ -202,7 +227,46 @@ def _optimizer(model: MultitaskModel, settings: LoopSettings) -> torch.optim.Ada
         rest_rate=settings.head_rate,
         weight_decay=settings.weight_decay,
     )
-    return torch.optim.AdamW(groups, fused=True)
+    return Optimization(
+        groups,
+        course=settings.course,
+        warmup_share=settings.warmup_share,
+        updates=updates,
+        clip=settings.clip,
+        scaled=scaled,
+    )
+
+
+def _proximal(model: MultitaskModel, settings: LoopSettings, updates: int) -> ProximalPoint | None:
+    smart = settings.smart
+    if not smart.proximal:
+        return None
+    return ProximalPoint(
+        model,
+        early_updates=updates // 10,
+        early_momentum=smart.early_momentum,
+        momentum=smart.momentum,
+    )
+
+
+def _surgery(settings: LoopSettings, schedule: Schedule, *, groups: int) -> Surgery | None:
+    """Make the surgery; refuse one that would never act, or not on a turn's few tasks."""
+    name, tasks = settings.surgery, len(schedule.batches)
+    surgery = make_surgery(name, tasks=tasks, seed=settings.seed, groups=max(1, groups))
+    if name == "sum":
+        return None
+    if schedule.tasks_per_turn == 1:
+        raise InputError(
+            f"surgery {name!r} would never act: the order of tasks {settings.order!r} gives an "
+            "update to one task; use the order interleaved or pairs, or surgery sum"
+        )
+    if not groups:
+        raise InputError(
+            f"surgery {name!r} would never act: no parameter that tasks share is trained; train "
+            "the encoder or a shared block, or use surgery sum"
+        )
+    make_surgery(name, tasks=schedule.tasks_per_turn, seed=settings.seed)
+    return surgery
 
 
 def _rows(
@@ -210,32 +274,3 @@ def _rows(
 ) -> tuple[CircularRows, BucketedRows]:
     plain = CircularRows(len(corpus), settings.batch_size, seed)
     return plain, BucketedRows(plain, corpus.lengths, seed=seed)
-
-
-def _loss(model: MultitaskModel, name: str, data: TaskData) -> Loss:
-    """Bind a task's loss, its class weights, its factor and its penalty."""
-    task = model.tasks[name]
-    chosen = data.loss or task.loss
-    fitting = ("mean_squared_error",) if task.output == "score" else CLASS_LOSSES
-    loss = loss_named(chosen)
-    if chosen not in fitting:
-        raise InputError(f"task {name!r}: loss {chosen} does not fit its output, {task.output}")
-    keywords = {}
-    if data.balanced:
-        if task.output == "score":
-            raise InputError(f"task {name!r}: a score has no classes to balance")
-        labels = data.train.corpus.labels
-        counts = np.bincount(labels[labels >= 0], minlength=task.num_classes)
-        weights_C = class_weights(torch.from_numpy(counts)).float()
-        keywords["weights_C"] = weights_C.to(model.encoder.device)
-    matrices = [p for p in model.heads[name].parameters() if p.ndim > 1]
-    if data.penalty and not matrices:
-        raise InputError(f"task {name!r}: its head has no matrices for penalty {data.penalty}")
-    penalty = penalty_named(data.penalty) if data.penalty else None
-
-    def total(output: Tensor, batch: TaskBatch) -> Tensor:
-        known = batch.labels_B if batch.scores_B is None else batch.scores_B
-        value: Tensor = data.weight * loss(output, known.to(output.device), **keywords)
-        return value if penalty is None else value + data.penalty_weight * penalty(matrices)
-
-    return total

@@ -13,6 +13,13 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from analysis.report.multitask import (
+    MultitaskParts,
+    headline,
+    multitask_parts,
+    tasks_overview,
+    what_was_trained,
+)
 from analysis.report.sentences import (
     OUTCOMES,
     collapse_text,
@@ -45,6 +52,25 @@ PICTURES = {
     "curves": (
         "Two line charts over the training steps: losses and scores.",
         "Losses and scores over the training steps, as recorded in metrics.jsonl.",
+    ),
+    "classes": (
+        "Bar charts, one a task, of the share of each class's rows that were right, with "
+        "intervals and numbers of rows.",
+        "Accuracy by class with its Wilson 95% interval; dashed is the accuracy over all rows. A "
+        "score counts as right in its own unit bucket.",
+    ),
+    "confusion": (
+        "Confusion matrices, one a task, with the number of rows in each cell.",
+        "True classes run down, predicted ones across. Numbers are rows; colors are shares of the "
+        "true class.",
+    ),
+    "conflicts": (
+        "For each pair of tasks a map of the cosine of their gradients by layer over the training "
+        "steps, and a line chart of the share of steps in conflict; the table below has the "
+        "totals.",
+        "Cosines of the tasks' gradients in each group of parameters: blue agrees, orange is in "
+        "conflict. Below, the share of steps whose cosine over all parameters is negative. Each "
+        "value stands for the steps since the evaluation before.",
     ),
     "map": (
         "Flat maps of real and generated embeddings, colored by class, with quality numbers.",
@@ -84,6 +110,7 @@ class Section:
     seconds: list[tuple[str, str]]
     recipe: str
     environment: list[tuple[str, str]]
+    multitask: MultitaskParts | None
 
 
 def write_report(runs: Sequence[Path | str], out: Path | str) -> None:
@@ -131,24 +158,36 @@ def render_page(runs: Sequence[Run]) -> str:
     return environment.get_template("page.html").render(
         title=names[0] if len(names) == 1 else f"{len(names)} runs",
         css=(HERE / "style.css").read_text(encoding="utf-8"),
-        overview=overview_table(runs, names) if len(runs) > 1 else None,
+        overview=_overview(runs, names) if len(runs) > 1 else [],
         sections=sections,
     )
+
+
+def _overview(runs: Sequence[Run], names: Sequence[str]) -> list[tuple[Table, str]]:
+    """Return the tables that compare the runs, of classifiers and of several tasks, captioned."""
+    tables = []
+    for several, table_of, caption in (
+        (
+            False,
+            overview_table,
+            "Each run against the best baseline that was scored on the same rows.",
+        ),
+        (True, tasks_overview, "Each task's own score: Pearson's r of a score, else accuracy."),
+    ):
+        chosen = [pair for pair in zip(runs, names, strict=True) if bool(pair[0].tasks) == several]
+        if chosen:
+            tables.append((table_of(*zip(*chosen, strict=True)), caption))
+    return tables
 
 
 def _section(run: Run, name: str, anchor: str) -> Section:
     """Put into words and cells what one run left on disk."""
     generator = run.result.get("generator") or {}
     collapse = generator.get("collapse") or []
-    kind = verdict(run.result).kind
     return Section(
+        **_headline(run),
         anchor=anchor,
         name=name,
-        what=what_was_run(run),
-        score=model_score(run),
-        kind=kind,
-        outcome=OUTCOMES[kind],
-        verdict=verdict_text(run),
         comparison=comparison_table(run),
         generator=generator_table(run),
         collapse=collapse_table(collapse) if collapse else None,
@@ -159,7 +198,29 @@ def _section(run: Run, name: str, anchor: str) -> Section:
         seconds=[(key, f"{value} s") for key, value in flat_rows(run.result.get("seconds") or {})],
         recipe=run.recipe_text.strip(),
         environment=flat_rows(run.environment),
+        multitask=multitask_parts(run) if run.tasks else None,
     )
+
+
+def _headline(run: Run) -> dict[str, str]:
+    """Return the words at the head of a run's section."""
+    if run.tasks:
+        overall, scores = headline(run)
+        return {
+            "kind": "multitask",
+            "outcome": f"{len(run.tasks)} tasks on one encoder" if len(run.tasks) > 1 else "1 task",
+            "verdict": overall,
+            "score": scores,
+            "what": what_was_trained(run),
+        }
+    kind = verdict(run.result).kind
+    return {
+        "kind": kind,
+        "outcome": OUTCOMES[kind],
+        "verdict": verdict_text(run),
+        "score": model_score(run),
+        "what": what_was_run(run),
+    }
 
 
 def _distinct_names(runs: Sequence[Run]) -> list[str]:

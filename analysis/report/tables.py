@@ -7,7 +7,7 @@ from typing import Any
 
 from analysis.runs import Run
 from analysis.scores import comparison, scored_part, verdict
-from analysis.words import UNKNOWN, percent, readable, shortened
+from analysis.words import UNKNOWN, number, percent, readable, shortened
 
 # Key, name, what is better, digits; the floor's key drops "_distance".
 GENERATOR_MEASURES = (
@@ -84,14 +84,14 @@ def overview_table(runs: Sequence[Run], names: Sequence[str]) -> Table:
         rows.append(
             (
                 name,
-                _number(labels.get("labeled"), 0),
+                number(labels.get("labeled"), 0),
                 f"{percent(own.value)} ({scored_part(run.result)[0]})" if own else UNKNOWN,
                 found.baseline or UNKNOWN,
                 f"{100 * found.difference:+.1f} points" if tested else UNKNOWN,
                 {"better": "better", "worse": "worse", "noise": "within noise"}.get(
                     found.kind, "untested"
                 ),
-                _number(generator.get("frechet_distance"), 3),
+                number(generator.get("frechet_distance"), 3),
             )
         )
     header = (
@@ -120,8 +120,8 @@ def generator_table(run: Run) -> Table | None:
             continue
         floor = generator.get(f"{key.removesuffix('_distance')}_floor")
         floor = floor.get("mean") if isinstance(floor, Mapping) else floor
-        cells = [_number(entry.get(key), digits) for entry in others.values()]
-        rows.append((name, _number(generator[key], digits), *cells, _number(floor, digits), better))
+        cells = [number(entry.get(key), digits) for entry in others.values()]
+        rows.append((name, number(generator[key], digits), *cells, number(floor, digits), better))
     if not rows:
         return None
     header = ("Measure", "This generator", *map(readable, others), "Real against real", "Better")
@@ -135,7 +135,7 @@ def collapse_table(rows: Sequence[Mapping[str, Any]]) -> Table:
         shares = [_share(row.get(key)) for key in COLLAPSE_SHARES]
         hit, floor = _share(row.get("conditional_accuracy")), _share(row.get("conditional_floor"))
         verdict_cell = str(row.get("reason") or "no sign of collapse")
-        counts = f"{_number(row.get('real'), 0)} / {_number(row.get('fake'), 0)}"
+        counts = f"{number(row.get('real'), 0)} / {number(row.get('fake'), 0)}"
         name = shortened(str(row.get("class")), 40)
         cells.append((name, counts, *shares, f"{hit} / {floor}", verdict_cell))
     header = (
@@ -181,7 +181,7 @@ def _fake(row: Mapping[str, Any]) -> Fake:
     posterior = sorted((row.get("posterior") or {}).items(), key=lambda item: -item[1])[:2]
     likeliest = ", ".join(f"{shortened(str(name), 30)} {p:.0%}" for name, p in posterior)
     neighbors = [
-        (_sentence(near), shortened(str(near.get("label")), 30), _number(near.get("distance"), 3))
+        (_sentence(near), shortened(str(near.get("label")), 30), number(near.get("distance"), 3))
         for near in row["neighbors"]
     ]
     return Fake(likeliest or UNKNOWN, bool(row.get("memorized")), neighbors)
@@ -192,13 +192,6 @@ def _sentence(row: Mapping[str, Any]) -> str:
     texts = [str(row[key]) for key in ("text", "text_pair") if row.get(key)]
     line = " / ".join(" ".join(text.split()) for text in texts)
     return line if len(line) <= SENTENCE_LIMIT else f"{line[:SENTENCE_LIMIT].rstrip()}…"
-
-
-def _number(value: object, digits: int) -> str:
-    """Return a number with fixed digits, a dash where there is none."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
-        return UNKNOWN
-    return f"{value:,.{digits}f}"
 
 
 def _share(value: object) -> str:

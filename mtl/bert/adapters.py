@@ -10,11 +10,12 @@ model; three experts of rank 256 have 81 x 2^20.
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal
 
 from torch import nn
 
 from mtl.bert.encoder import TextEncoder
+from mtl.choices import check_choice
 from mtl.errors import InputError
 
 if TYPE_CHECKING:
@@ -191,9 +192,7 @@ def set_trainable(encoder: TextEncoder, mode: TrainMode, *, last_layers: int = 1
     Raises:
         InputError: The mode is unknown, or the encoder lacks what it needs.
     """
-    if mode not in get_args(TrainMode):
-        known = ", ".join(get_args(TrainMode))
-        raise InputError(f"encoder.train: {mode!r} is unknown; use {known}")
+    check_choice("encoder.train", mode, TrainMode)
     chosen = list(_chosen(encoder, mode, last_layers))
     encoder.requires_grad_(False)
     for parameter in chosen:

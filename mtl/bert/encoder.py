@@ -7,6 +7,8 @@ tokenizer's own, so padding is recognized whatever its id is (1 in RoBERTa, not 
 import hashlib
 import inspect
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -92,11 +94,17 @@ class TextEncoder(nn.Module):
         """Return the device that the weights are on."""
         return next(self.model.parameters()).device
 
-    def forward(self, batch: TokenBatch) -> Tensor:
+    def embed(self, batch: TokenBatch) -> Tensor:
+        """Return the embeddings (B, L, D) of a batch's tokens, where :meth:`forward` starts."""
+        embeddings_BLD: Tensor = self._token_table(batch.input_ids_BL.to(self.device))
+        return embeddings_BLD
+
+    def forward(self, batch: TokenBatch, embeddings_BLD: Tensor | None = None) -> Tensor:
         """Encode a batch, wherever it lies, on the encoder's device.
 
         Args:
             batch: Token ids, mask and token types, each with shape (B, L).
+            embeddings_BLD: Taken for the embeddings of the tokens; None for :meth:`embed`'s.
 
         Returns:
             The vectors h_BD in float32, with shape (B, D).
@@ -105,11 +113,32 @@ class TextEncoder(nn.Module):
         inputs = {"input_ids": batch.input_ids_BL.to(self.device), "attention_mask": mask_BL}
         if self._takes_token_types and batch.token_type_ids_BL is not None:
             inputs["token_type_ids"] = batch.token_type_ids_BL.to(self.device)
-        output = self.model(**inputs)
+        with self._embedded(embeddings_BLD):
+            output = self.model(**inputs)
         if self.pooling == "pooler":
             return output.pooler_output.float()
         pool = mean_pool if self.pooling == "mean" else first_pool
         return pool(output.last_hidden_state.float(), mask_BL)
+
+    @property
+    def _token_table(self) -> nn.Module:
+        table: nn.Module = self.model.get_input_embeddings()  # type: ignore[operator]
+        return table
+
+    @contextmanager
+    def _embedded(self, embeddings_BLD: Tensor | None) -> Iterator[None]:
+        """Put embeddings in the place of the looked-up ones.
+
+        The ids are still given, and ``inputs_embeds`` is not: RoBERTa counts positions from ids.
+        """
+        if embeddings_BLD is None:
+            yield
+            return
+        hook = self._token_table.register_forward_hook(lambda *_: embeddings_BLD)
+        try:
+            yield
+        finally:
+            hook.remove()
 
     def fingerprint(self) -> str:
         """Return a SHA-256 over everything that decides the vectors of a text.

@@ -7,12 +7,13 @@ A head is called with a row's vectors: ``head(h)`` for one sentence or a pair re
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity, relu
 
+from mtl.choices import check_choice
 from mtl.errors import InputError
 from mtl.text.tasks import Task
 
@@ -54,11 +55,9 @@ class HeadSettings:
     hidden_dropout: float | None = None
 
     def __post_init__(self) -> None:
-        choices = {"kind": HeadKind, "pair": PairKind, "activation": Activation}
-        for name, literal in choices.items():
-            value, known = getattr(self, name), get_args(literal)
-            if value not in known:
-                raise InputError(f"head.{name}: {value!r} is unknown; use {', '.join(known)}")
+        check_choice("head.kind", self.kind, HeadKind)
+        check_choice("head.pair", self.pair, PairKind)
+        check_choice("head.activation", self.activation, Activation)
         if self.depth < 0 or self.width < 1:
             raise InputError(f"head: depth {self.depth}, width {self.width}; use at least 0, 1")
         for dropout in (self.dropout, self.hidden_dropout):

@@ -1,13 +1,16 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
 import torch
 
-from acgan_bert import model as model_module
-from acgan_bert.model import CONFIG, WEIGHTS, GANModel
+from acgan_bert.model import GANModel
 from acgan_bert.trainer import TrainingRows, train_gan
+from mtl import MultitaskModel, saved
 from mtl.errors import InputError
+from mtl.files import CHECKSUMS, sha256, write_json
+from mtl.saved import CARD, CONFIG, WEIGHTS
 from tests.toy import blobs, tiny_recipe
 
 VECTORS, _, LABELS = blobs(classes=3)
@@ -24,7 +27,7 @@ def model():
 
 
 @pytest.fixture
-def saved(model, tmp_path):
+def folder(model, tmp_path):
     model.save_pretrained(tmp_path / "model")
     return tmp_path / "model"
 
@@ -121,44 +124,80 @@ def test_saved_model_predicts_and_samples_the_same(changes, tmp_path):
     np.testing.assert_array_equal(loaded.sample(labels, seed=1), model.sample(labels, seed=1))
 
 
-def test_directory_holds_safetensors_and_json_only(saved):
-    assert {path.name for path in saved.iterdir()} == {CONFIG, WEIGHTS, "checksums.json"}
-    assert json.loads((saved / CONFIG).read_text("utf-8"))["classes"] == ["a", "b", "ü"]
+def test_directory_holds_safetensors_and_json_only(folder):
+    assert {path.name for path in folder.iterdir()} == {CONFIG, WEIGHTS, CHECKSUMS}
+    assert json.loads((folder / CONFIG).read_text("utf-8"))["classes"] == ["a", "b", "ü"]
 
 
 @pytest.mark.parametrize("missing", ["all", CONFIG, WEIGHTS])
-def test_directory_that_is_no_model_is_refused(saved, tmp_path, missing):
+def test_directory_that_is_no_model_is_refused(folder, tmp_path, missing):
     if missing != "all":
-        (saved / missing).unlink()
-    directory = tmp_path / "nothing" if missing == "all" else saved
+        (folder / missing).unlink()
+    directory = tmp_path / "nothing" if missing == "all" else folder
     with pytest.raises(InputError, match="not a model directory"):
         GANModel.from_pretrained(directory)
 
 
-@pytest.mark.parametrize("name", [CONFIG, WEIGHTS, "checksums.json"])
+@pytest.mark.parametrize("name", [CONFIG, WEIGHTS, CHECKSUMS])
 @pytest.mark.parametrize("harm", ["cut", "flipped"])
-def test_damaged_model_is_refused(saved, name, harm):
-    content = bytearray((saved / name).read_bytes())
+def test_damaged_model_is_refused(folder, name, harm):
+    content = bytearray((folder / name).read_bytes())
     content[len(content) // 2] ^= 1
-    (saved / name).write_bytes(content if harm == "flipped" else content[: len(content) // 2])
+    (folder / name).write_bytes(content if harm == "flipped" else content[: len(content) // 2])
     with pytest.raises(InputError, match=r"damaged model: .*; restore it or train again"):
-        GANModel.from_pretrained(saved)
+        GANModel.from_pretrained(folder)
 
 
-def test_saving_again_replaces_a_model(saved):
+def test_saving_again_replaces_a_model(folder):
     other = trained(objective__name="moment-matching")
-    other.save_pretrained(saved)
+    other.save_pretrained(folder)
     np.testing.assert_array_equal(
-        GANModel.from_pretrained(saved).predict_proba(VECTORS), other.predict_proba(VECTORS)
+        GANModel.from_pretrained(folder).predict_proba(VECTORS), other.predict_proba(VECTORS)
     )
 
 
 def test_a_model_of_another_format_is_named(model, tmp_path):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(model_module, "FORMAT", 1)
+        patch.setattr(GANModel, "FORMAT", 1)
         model.save_pretrained(tmp_path / "old")
-    with pytest.raises(InputError, match="old: a model of format 1, this version reads 2"):
+    with pytest.raises(InputError, match="old: a model of format 1, this version reads 2; train"):
         GANModel.from_pretrained(tmp_path / "old")
+
+
+def test_a_model_of_format_2_that_does_not_name_its_class_is_read(folder, model):
+    content = json.loads((folder / CONFIG).read_text("utf-8"))
+    assert content.pop("model") == "GANModel"
+    assert content.keys() == {"format", "classes", "shape", "space"}
+    (folder / CONFIG).write_text(json.dumps(content))
+    write_json(folder / CHECKSUMS, {name: sha256(folder / name) for name in (CONFIG, WEIGHTS)})
+    loaded = GANModel.from_pretrained(folder)
+    np.testing.assert_array_equal(loaded.predict_proba(VECTORS), model.predict_proba(VECTORS))
+
+
+def test_a_model_of_another_class_is_named(folder):
+    with pytest.raises(InputError, match="holds a GANModel; load it with GANModel"):
+        MultitaskModel.from_pretrained(folder)
+
+
+def test_pushed_model_is_loaded_by_its_name(model, tmp_path, monkeypatch):
+    class Hub:
+        def __init__(self, **_):
+            pass
+
+        def create_repo(self, *, repo_id, **_):
+            return type("Address", (), {"repo_id": repo_id})
+
+        def upload_folder(self, *, folder_path, **_):
+            shutil.copytree(folder_path, tmp_path / "hub")
+            return "commit"
+
+    monkeypatch.setattr("huggingface_hub.hub_mixin.HfApi", Hub)
+    monkeypatch.setattr(saved, "snapshot_download", lambda *_, **__: str(tmp_path / "hub"))
+    assert model.push_to_hub("me/gan") == "commit"
+    card = (tmp_path / "hub" / CARD).read_text("utf-8")
+    assert "from acgan_bert.model import GANModel" in card
+    loaded = GANModel.from_pretrained("me/gan")
+    np.testing.assert_array_equal(loaded.predict_proba(VECTORS), model.predict_proba(VECTORS))
 
 
 @pytest.mark.parametrize("names", [("notes.txt",), (CONFIG, WEIGHTS, "tokenizer.json")])

@@ -29,7 +29,8 @@ def rows(count, start=0):
 
 
 def read(**values):
-    return read_parts(apply(Recipe(), {f"data.{key}": value for key, value in values.items()}))
+    recipe = apply(Recipe(), {f"data.{key}": value for key, value in values.items()})
+    return read_parts(recipe.data, seed=recipe.seed)
 
 
 def ids_of(parts):

@@ -1,39 +1,12 @@
 """The report: self-contained, honest, deterministic, and deaf to markup in the data."""
 
 import re
-from html.parser import HTMLParser
 
 import pytest
 
 from analysis import write_report
 from analysis.report.sentences import collapse_text
-
-HOSTILE = "<script>alert('x')</script></style>\"'>{{ 7 * 7 }}{% raw %}<img src=x onerror=y>&lt;"
-
-
-class Page(HTMLParser):
-    """Collects elements, attributes and text of a page."""
-
-    def __init__(self, source):
-        super().__init__()
-        self.tags, self.attributes, self.words = [], [], []
-        self.feed(source)
-        self.close()
-        self.text = " ".join(" ".join(self.words).split())
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.attributes += [(tag, *pair) for pair in attrs]
-
-    def handle_data(self, data):
-        self.words.append(data)
-
-
-def report_of(*runs):
-    out = runs[0].parent / "pages" / "report.html"
-    write_report(runs, out)
-    assert [file.name for file in out.parent.iterdir()] == ["report.html"]
-    return out.read_text(encoding="utf-8")
+from tests.analysis.pages import HOSTILE, Page, report_of
 
 
 def test_says_what_was_run_and_who_won(make_run):

@@ -3,6 +3,7 @@
 import pytest
 
 from analysis import read_run
+from tests.analysis.multitask_run import write_multitask_run
 
 
 def test_reads_everything(make_run):
@@ -25,6 +26,15 @@ def test_embeddings_and_figures_may_be_missing(make_run):
     assert (run.real, run.fake, dict(run.figures)) == (None, None, {})
 
 
+def test_reads_several_tasks_and_their_conflicts(tmp_path, make_run):
+    run = read_run(write_multitask_run(tmp_path / "run", evaluations=2))
+    assert list(run.tasks) == ["sentiment", "paraphrase", "similarity"]
+    assert len(run.conflicts) == 2 * 8 * 3
+    (run.path / "conflicts.jsonl").unlink()
+    assert not read_run(run.path).conflicts
+    assert (read_run(make_run()).tasks, read_run(make_run("b")).conflicts) == ({}, [])
+
+
 def test_not_a_run(tmp_path):
     with pytest.raises(ValueError, match="found no such directory"):
         read_run(tmp_path / "nowhere")
@@ -42,6 +52,11 @@ def test_not_a_run(tmp_path):
         ("result.json", b"[]", r"result\.json: damaged: found a list"),
         ("result.json", b"\xff\xfe", r"result\.json: damaged: not UTF-8"),
         ("metrics.jsonl", b'{"step": 0}\n{"ste', r"metrics\.jsonl: damaged: line 2"),
+        (
+            "conflicts.jsonl",
+            b'{"step": 1}\n',
+            r"conflicts\.jsonl: damaged: record 1 has no",
+        ),
         ("recipe.yaml", b"a: [", r"recipe\.yaml: damaged: not YAML"),
         ("recipe.yaml", b"just words", r"recipe\.yaml: damaged: found str"),
         ("env.json", None, r"env\.json: cannot be read"),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis import accuracy_interval, mean_interval, paired_test
+from analysis import accuracy_interval, correlation_interval, mean_interval, paired_test
 from analysis.statistics import Interval, difference_interval, paired_accuracy_interval
 
 
@@ -17,6 +17,20 @@ def test_wilson_closed_form(correct, total):
     found = accuracy_interval(correct, total)
     assert found.low == pytest.approx(center - half, abs=1e-12)
     assert found.high == pytest.approx(center + half, abs=1e-12)
+
+
+@pytest.mark.parametrize("noise", [0.1, 1.0, 10.0])
+def test_interval_of_a_correlation_is_that_of_scipy(noise):
+    first = np.random.default_rng(0).normal(size=50)
+    second = -first + noise * np.random.default_rng(1).normal(size=50)
+    peer = stats.pearsonr(first, second)
+    found = correlation_interval(float(peer.statistic), 50)
+    assert (found.low, found.high) == pytest.approx(tuple(peer.confidence_interval()))
+
+
+def test_a_perfect_correlation_has_no_width():
+    assert correlation_interval(1.0, 10) == Interval(1.0, 1.0)
+    assert correlation_interval(-1.0, 10) == Interval(-1.0, -1.0)
 
 
 def test_newcombe_example():
@@ -88,6 +102,8 @@ def test_paired_test_without_spread():
     [
         (lambda: accuracy_interval(5, 4), "correct: found 5 of total 4"),
         (lambda: accuracy_interval(0, 0), "correct: found 0 of total 0"),
+        (lambda: correlation_interval(0.5, 3), "correlation: found 0.5 of 3 rows"),
+        (lambda: correlation_interval(1.5, 9), "correlation: found 1.5 of 9 rows"),
         (lambda: mean_interval([1.0]), r"values: found shape \(1,\)"),
         (lambda: mean_interval([1.0, np.nan]), "values: .* NaN"),
         (lambda: paired_test([1.0, 2.0], [1.0, 2.0, 3.0]), r"b: found shape \(3,\)"),

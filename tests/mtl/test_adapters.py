@@ -1,5 +1,6 @@
 import copy
 import sys
+from functools import partial
 
 import pytest
 import torch
@@ -15,12 +16,8 @@ from mtl.bert.adapters import (
 from mtl.bert.encoder import load_encoder
 from mtl.bert.toy import toy_encoder, write_toy
 from mtl.errors import InputError
-from mtl.text.collate import TokenBatch
-from tests.properties import assert_same_bits, snapshot
-
-TASKS = ("sentiment", "similarity")
-IDS_BL = torch.tensor([[2, 40, 41, 42, 43, 3], [2, 44, 3, 0, 0, 0]])
-BATCH = TokenBatch(IDS_BL, (IDS_BL != 0).long(), None, [0, 1])
+from tests.mtl.adapted import BATCH, TASKS, assert_first_task_trains_its_own
+from tests.properties import assert_same_bits
 
 
 @pytest.fixture(params=["bert", "roberta", "distilbert"])
@@ -117,20 +114,7 @@ def test_contexts_nest_and_restore(experts):
 
 
 def test_one_task_trains_its_own_expert_and_leaves_the_rest(experts):
-    before = snapshot(experts)
-    wanted = [parameter for parameter in experts.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(wanted, lr=0.1, weight_decay=0.1)
-    for _ in range(2):  # while B is zero, A gets no gradient but zero
-        optimizer.zero_grad()
-        with use_expert(experts, "sentiment"):
-            loss = experts(BATCH).square().sum()
-        loss.backward()
-        for name, parameter in experts.named_parameters():
-            assert (parameter.grad is not None) == (".sentiment." in name), name
-        optimizer.step()
-    now = experts.state_dict()
-    moved = {key for key, value in now.items() if not torch.equal(value, before[key])}
-    assert moved == {key for key in before if ".sentiment." in key}
+    assert_first_task_trains_its_own(experts, experts, partial(use_expert, experts))
 
 
 @pytest.mark.parametrize("mode", ["frozen", "finetune", "lora"])

@@ -6,6 +6,7 @@ import torch
 
 from mtl import conflicts
 from mtl.conflicts import ConflictRecord, combine, gram_matrix, group_grams, layer_groups
+from mtl.surgery import make_surgery
 
 SHAPES = [(3, 4), (5,), (2, 3, 2), (1,)]
 
@@ -137,3 +138,12 @@ def test_a_record_goes_on_from_its_state():
     for record in (whole, resumed):
         record.add(unit_gram(-0.1).unsqueeze(0))
     assert resumed.take() == whole.take()
+
+
+def test_a_task_absent_from_the_turn_has_no_row_in_the_jacobian():
+    pytest.importorskip("torchjd")
+    gradients_TP = torch.randn(3, 6)
+    sets = [[row_P.clone()] for row_P in gradients_TP]
+    sets.insert(1, [None])
+    merged, _ = make_surgery("torchjd:TrimmedMean", tasks=4, seed=0).merge(sets)
+    torch.testing.assert_close(merged[0], gradients_TP.median(dim=0).values)

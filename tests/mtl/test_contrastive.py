@@ -8,14 +8,17 @@ import torch
 from torch.nn.functional import normalize
 
 from mtl.contrastive import (
+    hardest_triplet,
     multiple_negatives_ranking,
     not_negatives,
-    paraphrase_rows,
+    positive_rows,
     simcse,
-    similar_rows,
     text_ids,
     triplet,
 )
+from mtl.errors import InputError
+from mtl.text.data import Corpus
+from mtl.text.tasks import Task
 from tests.properties import assert_gradients_finite, assert_gradients_right, gradients
 
 EAST, NORTH = [1.0, 0.0], [0.0, 1.0]
@@ -164,9 +167,43 @@ def test_copies_of_one_text_alone_teach_nothing():
     assert not any(gradient.any() for gradient in gradients(loss, inputs))
 
 
+def test_hardest_triplet_takes_the_nearest_that_is_allowed():
+    anchor_BD = torch.zeros(3, 2)
+    positive_BD = torch.tensor([[1.0, 0.0], [0.0, 0.5], [3.0, 0.0]])
+    none = torch.zeros(3, 3, dtype=torch.bool)
+    loss = hardest_triplet(anchor_BD, positive_BD, excluded_BK=none)
+    assert loss.item() == pytest.approx((1.5 + 0.5 + 3.5) / 3)  # negatives at 0.5, 1 and 0.5
+    excluded_BB = none.clone()
+    excluded_BB[0, 1] = excluded_BB[1, 0] = True
+    loss = hardest_triplet(anchor_BD, positive_BD, excluded_BK=excluded_BB)
+    assert loss.item() == pytest.approx((0.0 + 0.0 + 3.5) / 3)  # at 3, 3 and 0.5
+
+
+def test_hardest_triplet_without_a_negative_teaches_nothing():
+    inputs = [value.requires_grad_() for value in vectors(2)]
+    loss = hardest_triplet(*inputs, excluded_BK=torch.ones(5, 5, dtype=torch.bool))
+    assert loss.item() == 0.0
+    assert not any(gradient.any() for gradient in gradients(loss, inputs))
+
+
 def test_positive_rows_of_a_corpus():
-    assert paraphrase_rows(np.array([1, 0, -1, 1])).tolist() == [0, 3]
-    assert paraphrase_rows(np.array([1, 0, -1]), positive=0).tolist() == [1]
-    scores = np.array([4.0, 3.9, np.nan, 5.0])
-    assert similar_rows(scores).tolist() == [0, 3]
-    assert similar_rows(scores, threshold=4.5).tolist() == [3]
+    classes = Task(name="paraphrase", arity=2, output="classes", classes=("no", "yes"))
+    assert positive_rows(corpus_of(classes, labels=[1, 0, -1, 1])).tolist() == [0, 3]
+    score = Task(name="similarity", arity=2, output="score", classes=tuple("012345"), high=5.0)
+    scores = [4.0, 3.9, np.nan, 5.0]
+    assert positive_rows(corpus_of(score, scores=scores)).tolist() == [0, 3]
+    share = Task(name="similarity", arity=2, output="score", classes=("0", "1"), high=1.0)
+    assert positive_rows(corpus_of(share, scores=[0.8, 0.79])).tolist() == [0]
+
+
+def test_of_three_classes_none_is_known_to_mean_the_same():
+    inference = Task(name="inference", arity=2, output="classes", classes=("no", "neutral", "yes"))
+    with pytest.raises(InputError, match="'inference': 3 classes, and which of them means"):
+        positive_rows(corpus_of(inference, labels=[1, 2]))
+
+
+def corpus_of(task, labels=(), scores=None):
+    labels = task.bucket(scores) if scores is not None else np.array(labels)
+    texts = tuple(map(str, range(len(labels))))
+    scores = None if scores is None else np.array(scores)
+    return Corpus(task, "here", texts, texts, texts, labels, scores)

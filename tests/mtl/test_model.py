@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from mtl.bert.heads import HeadSettings
-from mtl.bert.model import ModelSettings, MultitaskModel, pair_input
+from mtl.bert.model import ModelSettings, MultitaskModel, pair_input, parameter_counts
 from mtl.bert.toy import toy_encoder
 from mtl.errors import InputError
 from mtl.text.data import Corpus
@@ -102,6 +102,36 @@ def test_parameters_are_shared_or_a_tasks_own_and_each_once(settings, shared, ow
     assert {start for start in own if any(name.startswith(start) for name in apart)} == set(own)
 
 
+def test_parameters_are_counted():
+    dimension, rank = 16, 2
+    heads = 3 * (dimension + 1) + (2 * dimension + 1)
+    plain = parameter_counts(build(HEADS | {"same": HeadSettings(kind="binary")}))
+    assert plain["own"] == heads
+    assert plain["trained"] == plain["total"] == plain["shared"] + heads
+    lora = {"train": "lora", "rank": rank, "lora_modules": ("attention.self.query",)}
+    per_task = 2 * rank * (dimension + dimension)
+    shared = parameter_counts(build(**lora))
+    assert shared["shared"] == per_task
+    assert shared["total"] > shared["trained"] == shared["shared"] + shared["own"]
+    experts = parameter_counts(build(**lora, adapter="experts"))
+    assert experts["shared"] == 0
+    assert experts["own"] == len(TASKS) * per_task + shared["own"]
+
+
+def test_adapters_have_the_size_and_place_that_is_asked_for():
+    model = build(train="lora", rank=2, lora_modules=("attention.self.query", "output.dense"))
+    places = {name.split(".lora_")[0].split(".layer.")[1] for name, _ in model.shared_parameters()}
+    assert places == {f"{n}.{m}" for n in (0, 1) for m in ("attention.self.query", "output.dense")}
+    with pytest.raises(InputError, match=r"no linear map query; it has attention\.self\.query, "):
+        build(train="lora", lora_modules=("query",))
+    sizes = [
+        build(adapter="pals", pal_size=s).pals.tasks["mood"].encode.out_features for s in (0, 6)
+    ]
+    assert sizes == [4, 6]
+    with pytest.raises(InputError, match="5 is no multiple of the encoder's 2 heads"):
+        build(adapter="pals", pal_size=5)
+
+
 @pytest.mark.parametrize(
     "settings", [{"adapter": "pals"}, {"train": "lora", "adapter": "experts", "rank": 2}]
 )
@@ -130,6 +160,7 @@ def test_fresh_adapters_leave_every_vector_as_it_was():
     [
         ({"train": "all"}, "model.train: 'all' is unknown"),
         ({"adapter": "lora"}, "model.adapter: 'lora' is unknown"),
+        ({"activation": "tanh"}, "model.activation: 'tanh' is unknown; use relu, leaky-relu, gelu"),
         ({"adapter": "experts"}, "model.train is finetune; use lora"),
     ],
 )

@@ -8,11 +8,8 @@ from mtl.bert.pals import PALs, ProjectedAttention, add_pals, pal_size
 from mtl.bert.toy import toy_encoder, write_toy
 from mtl.errors import InputError
 from mtl.text.collate import TokenBatch
-from tests.properties import assert_no_gradient, assert_same_bits, snapshot
-
-TASKS = ("sentiment", "similarity")
-IDS_BL = torch.tensor([[2, 40, 41, 42, 43, 3], [2, 44, 3, 0, 0, 0]])
-BATCH = TokenBatch(IDS_BL, (IDS_BL != 0).long(), None, [0, 1])
+from tests.mtl.adapted import BATCH, TASKS, assert_first_task_trains_its_own
+from tests.properties import assert_same_bits, snapshot
 
 
 def train(pals):
@@ -104,17 +101,7 @@ def test_half_precision_is_near(encoder, attention):
 
 def test_one_task_trains_its_own_pals_and_leaves_the_others(encoder):
     pals = add_pals(encoder, TASKS)
-    before = snapshot(pals)
-    optimizer = torch.optim.AdamW(pals.parameters(), lr=0.1, weight_decay=0.1)
-    for _ in range(2):  # behind a decoder of zeros the first step moves the decoder only
-        optimizer.zero_grad()
-        with pals.use("sentiment"):
-            loss = encoder(BATCH).square().sum()
-        loss.backward()
-        assert_no_gradient(pals.tasks["similarity"])
-        optimizer.step()
-    moved = {key for key, value in pals.state_dict().items() if not torch.equal(value, before[key])}
-    assert moved == {key for key in before if key.startswith("tasks.sentiment.")}
+    assert_first_task_trains_its_own(encoder, pals, pals.use)
 
 
 def test_matrices_are_shared_by_layers_and_not_by_tasks():

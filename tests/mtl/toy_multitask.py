@@ -20,13 +20,14 @@ CORPORA = {
     name: {part: read_corpus(f"demo:{name}", split=part) for part in ("train", "dev")}
     for name in NAMES
 }
+PAIRS = (("sentiment", "paraphrase"), ("similarity", "paraphrase"))
 LOOP = LoopSettings(epochs=2, updates_per_epoch=4, batch_size=6, evaluate_every=2, head_rate=1e-2)
 
 
-def build(heads=HEADS, rows=40, dropout=True, **settings):
-    """Return a toy model of the three tasks and their rows."""
-    torch.manual_seed(0)
-    tasks = {name: CORPORA[name]["train"].task for name in NAMES}
+def build(heads=HEADS, rows=40, dropout=True, names=NAMES, seed=0, **settings):
+    """Return a toy model of the tasks and their rows."""
+    torch.manual_seed(seed)
+    tasks = {name: CORPORA[name]["train"].task for name in names}
     encoder = toy_encoder()
     model = MultitaskModel(encoder, tasks, heads, ModelSettings(**settings))
     if not dropout:
@@ -34,7 +35,7 @@ def build(heads=HEADS, rows=40, dropout=True, **settings):
             if isinstance(module, torch.nn.Dropout):
                 module.p = 0.0
     data = {}
-    for name in NAMES:
+    for name in names:
         parts = {
             part: TokenizedCorpus(
                 CORPORA[name][part].select(np.arange(rows)),

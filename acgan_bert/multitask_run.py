@@ -1,0 +1,188 @@
+"""A run of the multitask BERT: a contrastive stage where asked for, training, scores of all tasks.
+
+Rows whose labels were not drawn take part in the contrastive stage alone.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+
+from acgan_bert.encoding import open_encoder
+from acgan_bert.multitask_settings import (
+    contrastive_settings,
+    head_settings,
+    loop_settings,
+    model_settings,
+    read_task,
+    task_data,
+    task_recipes,
+)
+from acgan_bert.parts import Parts
+from acgan_bert.progress import Stages
+from acgan_bert.recipe import Recipe
+from acgan_bert.rundir import (
+    CHECKPOINT,
+    CONFLICTS,
+    CONTRASTIVE,
+    METRICS,
+    MODEL,
+    RESULT,
+    MetricsLog,
+    StepLog,
+)
+from acgan_bert.trackers import Tracker
+from mtl.bert.encoder import TextEncoder
+from mtl.bert.model import MultitaskModel, pair_input, parameter_counts
+from mtl.evaluate import evaluate
+from mtl.files import write_json
+from mtl.loop import Outcome, train_multitask
+from mtl.pretraining import pretrain
+from mtl.processes import is_main
+from mtl.scores import overall_scores
+from mtl.settings import TaskData
+from mtl.text.data import Corpus
+from mtl.text.tokens import TokenizedCorpus
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MultitaskJob:
+    """What a run of the multitask BERT works on."""
+
+    recipe: Recipe
+    parts: Mapping[str, Parts]
+    encoder: TextEncoder
+
+    @classmethod
+    def read(cls, recipe: Recipe) -> Self:
+        """Read and check the data of every task and open the encoder.
+
+        Raises:
+            InputError: Something is wrong with one of them.
+        """
+        tasks = task_recipes(recipe).items()
+        parts = {name: read_task(name, task, seed=recipe.seed) for name, task in tasks}
+        return cls(recipe, parts, open_encoder(recipe.encoder))
+
+    @property
+    def hashes(self) -> Mapping[str, Mapping[str, str]]:
+        """Source and SHA-256 of each part of the data, such as ``sentiment.train``."""
+        return {
+            f"{name}.{part}": entry
+            for name, parts in self.parts.items()
+            for part, entry in parts.hashes.items()
+        }
+
+    def split_json(self) -> dict[str, Any]:
+        """Give the ids of the rows of each part, by task."""
+        return {name: parts.split_json() for name, parts in self.parts.items()}
+
+    def work(self, out: Path, stages: Stages, tracker: Tracker | None) -> None:
+        """Do everything that follows reading, but for the pictures; the result is written last."""
+        notes = [note for parts in self.parts.values() for note in parts.notes]
+        for note in notes:
+            logger.info("%s", note)
+        model = self._build()
+        self._pretrain(model, out, stages)
+        outcome = self._train(model, out, stages, tracker)
+        if not is_main():
+            return
+        model.save_pretrained(out / MODEL)
+        result: dict[str, Any] = {
+            "name": out.name,
+            "tasks": {name: parts.task.to_json() for name, parts in self.parts.items()},
+        }
+        with stages("score"):
+            result["test"] = _with_overall(self._scores(model, "test"))
+        result["dev"] = _with_overall(outcome.scores)
+        result["best_update"] = outcome.best_update
+        result["parameters"] = parameter_counts(model)
+        result["labels"] = {
+            name: {"labeled": len(parts.split.labeled), "unlabeled": len(parts.split.unlabeled)}
+            for name, parts in self.parts.items()
+        }
+        write_json(out / RESULT, result | {"seconds": stages.seconds, "notes": notes})
+
+    def _build(self) -> MultitaskModel:
+        """Build the model; its first weights follow from the seed."""
+        tasks = task_recipes(self.recipe)
+        with torch.random.fork_rng():
+            torch.manual_seed(self.recipe.seed)
+            return MultitaskModel(
+                self.encoder,
+                {name: parts.task for name, parts in self.parts.items()},
+                {name: head_settings(task) for name, task in tasks.items()},
+                model_settings(self.recipe),
+            )
+
+    def _data(self, *, unlabeled: bool) -> dict[str, TaskData]:
+        """Tokenize the training rows of every task, and its dev rows."""
+        data = {}
+        for name, task in task_recipes(self.recipe).items():
+            parts = self.parts[name]
+            rows = parts.rows() if unlabeled else parts.split.labeled
+            dev = None if parts.dev is None else self._tokens(name, parts.dev)
+            data[name] = task_data(task, self._tokens(name, parts.hidden().select(rows)), dev)
+        return data
+
+    def _tokens(self, name: str, corpus: Corpus) -> TokenizedCorpus:
+        head = head_settings(task_recipes(self.recipe)[name])
+        encoder = self.encoder
+        return TokenizedCorpus(
+            corpus, encoder.tokenizer, pair_input=pair_input(head), max_length=encoder.max_length
+        )
+
+    def _pretrain(self, model: MultitaskModel, out: Path, stages: Stages) -> None:
+        settings = contrastive_settings(self.recipe)
+        if settings.kind == "none":
+            return
+        record = MetricsLog(out / CONTRASTIVE) if is_main() else None
+        with stages("pretrain") as advance:
+            pretrain(
+                model,
+                self._data(unlabeled=True),
+                settings,
+                record=record,
+                checkpoint=out / CHECKPOINT / "contrastive",
+                progress=advance,
+            )
+
+    def _train(
+        self, model: MultitaskModel, out: Path, stages: Stages, tracker: Tracker | None
+    ) -> Outcome:
+        """Train, from the checkpoint where there is one."""
+        metrics, conflicts = MetricsLog(out / METRICS, tracker=tracker), StepLog(out / CONFLICTS)
+
+        def record(row: dict[str, Any]) -> None:
+            conflicts.append(row["step"], row.pop("conflicts"))
+            metrics(row)
+
+        with stages("train") as advance:
+            outcome = train_multitask(
+                model,
+                self._data(unlabeled=False),
+                loop_settings(self.recipe),
+                record=record,
+                checkpoint=out / CHECKPOINT / "training",
+                progress=advance,
+            )
+        stages.seconds["train"] = round(metrics.seconds(), 3)
+        return outcome
+
+    def _scores(self, model: MultitaskModel, part: str) -> dict[str, dict[str, Any]]:
+        """Score a held-out part of every task that has it."""
+        corpora = {name: parts.held_out().get(part) for name, parts in self.parts.items()}
+        return {
+            name: evaluate(model, name, self._tokens(name, corpus))
+            for name, corpus in corpora.items()
+            if corpus is not None
+        }
+
+
+def _with_overall(scores: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    return {**scores, "overall": overall_scores(scores)} if scores else {}

@@ -1,0 +1,48 @@
+"""Drawing a run: every figure that it has the numbers for, in both formats, and the report."""
+
+import pytest
+
+from acgan_bert.draw import draw
+from tests.analysis.multitask_run import write_multitask_run
+from tests.analysis.pages import Page
+
+
+def figures(run):
+    return {file.name for file in (run / "figures").iterdir() if file.suffix in (".png", ".svg")}
+
+
+def both(*names):
+    return {f"{name}{suffix}" for name in names for suffix in (".png", ".svg")}
+
+
+@pytest.fixture
+def run(tmp_path):
+    return write_multitask_run(tmp_path / "run", evaluations=2)
+
+
+def test_a_multitask_run_has_four_figures_and_a_report_that_shows_them(run):
+    draw(run, seed=0)
+    assert figures(run) == both("curves", "classes", "confusion", "conflicts")
+    page = Page((run / "report.html").read_text("utf-8"))
+    assert page.tags.count("img") == 4
+    said = [value for tag, name, value in page.attributes if (tag, name) == ("img", "alt")]
+    assert len(set(said)) == 4
+    assert all(said)
+
+
+def test_what_a_run_lacks_is_not_drawn(tmp_path):
+    run = write_multitask_run(
+        tmp_path / "run", evaluations=1, changes={"dev": {}, "test": {}, "best_update": None}
+    )
+    (run / "conflicts.jsonl").unlink()
+    draw(run, seed=0)
+    assert figures(run) == both("curves")
+
+
+def test_drawing_again_changes_nothing(run):
+    draw(run, seed=0)
+    before = {name: (run / "figures" / name).read_bytes() for name in figures(run)}
+    page = (run / "report.html").read_bytes()
+    draw(run, seed=0)
+    assert {name: (run / "figures" / name).read_bytes() for name in figures(run)} == before
+    assert (run / "report.html").read_bytes() == page

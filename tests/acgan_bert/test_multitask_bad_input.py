@@ -1,0 +1,173 @@
+"""Mistakes in multitask training: exit 2, one ``error:`` line with place and remedy, no run."""
+
+import json
+import shutil
+
+import pytest
+
+from acgan_bert import cli
+from tests.acgan_bert.task_files import small, write_tasks
+from tests.acgan_bert.test_bad_input import assert_one_error_line, snapshot
+
+PAIRS = "sentence1,sentence2,{}\n"
+
+
+def files(folder):
+    """Return every file below a folder with its bytes, but for logs, which may grow."""
+    return {path: content for path, content in snapshot(folder).items() if path.name != "log.txt"}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, encoder_folder):
+    """A finished run. Do not write into it."""
+    folder = tmp_path_factory.mktemp("finished")
+    words = ["train", "mtl-interleaved", *write_tasks(folder), *small(encoder_folder)]
+    assert cli.main([*words, "--out", str(folder / "run")]) == 0
+    return folder / "run"
+
+
+@pytest.fixture
+def refused(tmp_path, encoder_folder, monkeypatch, capfd):
+    """Return a function that runs words which must be refused."""
+    monkeypatch.chdir(tmp_path)
+    flags = write_tasks(tmp_path)
+
+    def run(said, *more, recipe="mtl-interleaved", words=None):
+        if words is None:
+            words = ["train", recipe, *flags, *small(encoder_folder), *more, "--out", "out"]
+        before = files(tmp_path)
+        capfd.readouterr()
+        assert cli.main([str(word) for word in words]) == 2
+        assert_one_error_line(words, capfd.readouterr(), said)
+        assert files(tmp_path) == before
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "flag", "said"),
+    [
+        ("one.csv", "text,label\na,0\nb,1\n", "paraphrase.train", ["one.csv", "text_pair"]),
+        (
+            "odd.csv",
+            PAIRS.format("similarity") + "a,b,1\nc,d,7.5\n",
+            "similarity.train",
+            ["odd.csv", "line 3", "7.5", "0 to 5"],
+        ),
+        (
+            "word.csv",
+            PAIRS.format("similarity") + "a,b,1\nc,d,high\n",
+            "similarity.train",
+            ["word.csv", "line 3", "high"],
+        ),
+        (
+            "new.csv",
+            "sentence,sentiment\na good film,0\na bad film,9\n",
+            "sentiment.dev",
+            ["new.csv", "9"],
+        ),
+        (
+            "three.csv",
+            PAIRS.format("is_duplicate") + "a,b,0\nc,d,1\ne,f,2\n",
+            "paraphrase.train",
+            ["three.csv", "3 classes", "--tasks.paraphrase.label"],
+        ),
+        (
+            "scores.csv",
+            "sentence,sentiment\na,0.5\nb,1.25\n",
+            "sentiment.train",
+            ["scores.csv", "scores from", "sentiment has classes"],
+        ),
+        (
+            "pairs.csv",
+            PAIRS.format("sentiment") + "a,b,0\nc,d,1\n",
+            "sentiment.train",
+            ["pairs.csv", "pairs of sentences", "no sentiment"],
+        ),
+    ],
+)
+def test_a_wrong_file_is_named(name, content, flag, said, refused, tmp_path):
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    refused(said, f"--tasks.{flag}", name)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--tasks.similarity.train", "nowhere.csv"], ["nowhere.csv", "no such file"]),
+        (["--tasks.paraphrase.text_pair", "second"], ["'second'", "sentence2"]),
+        (["--multitask.surgery", "pcgard"], ["pcgard", "did you mean 'pcgrad'"]),
+        (["--multitask.surgery", "torchjd:Nothing"], ["Nothing"]),
+        (["--multitask.surgery", "pcgrad", "--multitask.order", "annealed"], ["never act"]),
+        (["--multitask.order", "pairs"], ["pairs"]),
+        (
+            ["--multitask.order", "pairs", "--multitask.pairs=[sentiment]"],
+            ["'sentiment' is no pair", "sentiment+paraphrase"],
+        ),
+        (
+            ["--encoder.mode", "lora", "--encoder.lora_modules=[attention.nothing]"],
+            ["attention.nothing", "attention.output.dense"],
+        ),
+        (["--sharing.adapter", "experts"], ["experts", "lora"]),
+        (["--tasks.sentiment.head", "cosine-relu"], ["sentiment"]),
+        (["--tasks.paraphrase.loss", "mean_squared_error"], ["mean_squared_error", "paraphrase"]),
+        (["--tasks.sentiment.extra", "triplet"], ["sentiment", "triplet"]),
+        (["--multitask.precision", "fp16"], ["fp16 needs a GPU"]),
+        (["--multitask.batch_size", "1", "--multitask.accumulation", "2"], ["batch_size"]),
+        (["--training.log_with", "tensorbord"], ["tensorbord", "tensorboard"]),
+        (["--gan", "true"], ["tasks.sentiment.train", "--gan false"]),
+        (["--data.label_fraction", "0.1"], ["data", "tasks.sentiment.train"]),
+        (["--encoder.mode", "frozen", "--contrastive.kind", "both"], ["encoder"]),
+        (["--multitask.clip", "-1"], ["multitask.clip", "-1"]),
+        (["--tasks.sentiment.depht", "1"], ["did you mean --tasks.sentiment.depth"]),
+    ],
+)
+def test_a_wrong_setting_is_named(more, said, refused):
+    refused(said, *more)
+
+
+def test_surgery_with_one_task_is_named(refused, tmp_path, encoder_folder):
+    one = ["--tasks.paraphrase.train", "", "--tasks.similarity.train", ""]
+    words = ["train", "mtl-pcgrad", *write_tasks(tmp_path)[:4], *one, *small(encoder_folder)]
+    refused(["1 task", "another task"], words=words)
+
+
+def test_no_task_with_data_is_named(refused, encoder_folder):
+    none = [word for task in ("sentiment", "paraphrase", "similarity")
+            for word in (f"--tasks.{task}.train", "")]  # fmt: skip
+    words = ["train", "mtl-baseline", *none, *small(encoder_folder)]
+    refused(["no task has text", "--tasks.sentiment.train"], words=words)
+
+
+def test_the_gan_wants_a_frozen_encoder(refused):
+    refused(["encoder.mode", "frozen"], words=["train", "--encoder.mode", "finetune"])
+
+
+def test_using_a_run_wrongly_is_named(refused, finished, tmp_path):
+    source = tmp_path / "sentiment-dev.csv"
+    refused(["choose one with --task"], words=["predict", finished, source])
+    refused(["topic", "predicts sentiment"], words=["predict", finished, source, "--task", "topic"])
+    refused(
+        ["sentiment-dev.csv", "sentence"],
+        words=["predict", finished, source, "--task", "paraphrase"],
+    )
+    refused(["no generator"], words=["sample", finished, "--label", "0", "-n", "2"])
+
+
+def test_a_checkpoint_of_another_architecture_is_named(refused, finished, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    (run / "result.json").unlink()
+    text = (run / "recipe.yaml").read_text("utf-8")
+    (run / "recipe.yaml").write_text(text.replace("shared_depth: 0", "shared_depth: 1"), "utf-8")
+    refused(["another architecture", "shared"], words=["resume", run])
+
+
+def test_changed_data_is_named(refused, finished, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    (run / "result.json").unlink()
+    environment = json.loads((run / "env.json").read_text("utf-8"))
+    environment["data"]["similarity.train"]["sha256"] = "0"
+    (run / "env.json").write_text(json.dumps(environment), "utf-8")
+    refused(["similarity-train.csv", "changed since"], words=["resume", run])

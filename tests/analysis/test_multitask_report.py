@@ -1,0 +1,121 @@
+"""The report of a multitask run: what was trained, how well each task does, who is in conflict."""
+
+import pytest
+
+from analysis.words import UNKNOWN
+from tests.analysis.multitask_run import write_multitask_run
+from tests.analysis.pages import HOSTILE, Page, report_of
+
+PLAIN = {
+    "tasks": {"similarity": {"train": "similarity.csv", "head": "mlp", "pair": "concat"}},
+    "sharing": {"adapter": "none"},
+    "multitask": {"surgery": "sum"},
+    "smart": {"weight": 0.0},
+}
+
+
+@pytest.fixture
+def make_multitask_run(tmp_path):
+    """Return a function that writes a multitask run and returns its path."""
+    return lambda name="run", **more: write_multitask_run(tmp_path / name, **more)
+
+
+def test_says_what_was_trained_and_how_well_each_task_does(make_multitask_run):
+    page = Page(report_of(make_multitask_run()))
+    assert "3 tasks on one encoder" in page.text
+    assert "own scores have the mean 0.729 on test rows (0.752 where" in page.text
+    assert "similarity Pearson's r 0.860 (95% interval 0.848 to 0.871)" in page.text
+    assert "111,500,000 of 112,000,000 weights were trained, and those after update 2,500" in (
+        page.text
+    )
+    assert "sentiment, macro F1" in page.text
+    assert "paraphrase.csv 141,498 0 2 mlp concat" in page.text
+    assert "similarity: 10 rows have no label" in page.text
+    assert "train 150.25 s" in page.text
+    assert "No baseline" not in page.text
+
+
+def test_both_parts_have_intervals_and_own_scores_stand_out(make_multitask_run):
+    source = report_of(make_multitask_run())
+    marked = source.count('<tr class="marked">')
+    page = Page(source)
+    assert marked == 3
+    assert "similarity, Pearson's r 0.860 0.843 to 0.875 1,000 0.860 0.848 to 0.871 2,000" in (
+        page.text
+    )
+    assert (
+        f"similarity, mean squared error 0.410 {UNKNOWN} 1,000 0.410 {UNKNOWN} 2,000" in page.text
+    )
+    assert "Mean of the tasks' own scores 0.733" in page.text
+
+
+def test_technique_is_what_is_not_plain(make_multitask_run):
+    page = Page(report_of(make_multitask_run()))
+    assert "Other than in plain fine-tuning sharing.adapter pals" in page.text
+    assert "smart.weight 5.0 (epsilon 1e-05, steps 1)" in page.text
+    assert "tasks.similarity.head cosine-affine" in page.text
+    page = Page(report_of(make_multitask_run("plain", recipe=PLAIN)))
+    assert "Plain fine-tuning: all tasks in every update" in page.text
+    assert "Other than in plain" not in page.text
+
+
+def test_conflicts_are_summed_up(make_multitask_run):
+    root = make_multitask_run()
+    page = Page(report_of(root))
+    assert "Conflicts between the tasks" in page.text
+    assert "paraphrase \N{MULTIPLICATION SIGN} similarity 3,000" in page.text
+    (root / "conflicts.jsonl").write_text("")
+    assert "Conflicts between the tasks" not in Page(report_of(root)).text
+
+
+def test_dev_scores_are_called_ones_that_flatter(make_multitask_run):
+    page = Page(report_of(make_multitask_run(changes={"test": {}})))
+    assert "on dev rows" in page.text
+    assert "the scores flatter" in page.text
+    assert "Score Dev 95% interval Rows sentiment" in page.text
+
+
+def test_a_single_task_has_no_mean_to_speak_of(make_multitask_run):
+    task = {"sentiment": {"arity": 1, "output": "classes", "classes": ["a", "b"]}}
+    scores = {"sentiment": {"accuracy": 0.5, "rows": 4}, "overall": {"mean": 0.5}}
+    page = Page(report_of(make_multitask_run(changes={"tasks": task, "test": scores, "dev": {}})))
+    assert "1 task The task's own score is 0.500 on test rows." in page.text
+
+
+def test_nothing_but_the_tasks_still_makes_a_page(make_multitask_run):
+    keys = ("dev", "test", "parameters", "best_update", "labels", "seconds", "notes")
+    root = make_multitask_run(evaluations=0, changes=dict.fromkeys(keys))
+    (root / "recipe.yaml").write_text("{}")
+    (root / "conflicts.jsonl").unlink()
+    page = Page(report_of(root))
+    assert "No task was scored." in page.text
+    assert "sentiment ? ? ? 5 ? ?".replace("?", UNKNOWN) in page.text
+
+
+def test_names_never_become_markup(make_multitask_run):
+    tasks = {HOSTILE: {"arity": 1, "output": "classes", "classes": [HOSTILE, "b"]}}
+    scores = {HOSTILE: {"accuracy": 0.5, "rows": 4, "confusion": [[1, 1], [1, 1]]}}
+    changes = {"tasks": tasks, "test": scores, "dev": {}, "notes": [HOSTILE], "name": HOSTILE}
+    recipe = {"tasks": {HOSTILE: {"train": HOSTILE, "head": HOSTILE, "pair": HOSTILE}}}
+    page = Page(report_of(make_multitask_run(changes=changes, recipe=recipe)))
+    assert "script" not in page.tags
+    assert "img" not in page.tags
+    assert " ".join(HOSTILE.split()) in page.text
+
+
+def test_several_runs_are_listed_by_kind(make_multitask_run, make_run):
+    page = Page(report_of(make_multitask_run("a"), make_run("gan"), make_multitask_run("b")))
+    assert "three tasks [" in page.text
+    own, mean = "57.6% 75.1% 0.860", "0.729 test 111,500,000"
+    assert page.text.count(f"{own} {mean} sharing.adapter pals, multitask.surgery pcgrad") == 2
+    assert page.text.index("Best baseline") < page.text.index("Trained weights")
+    assert page.text.count("Best baseline") == 1
+
+
+def test_accessible_and_the_same_each_time(make_multitask_run):
+    root = make_multitask_run()
+    source = report_of(root)
+    assert source == report_of(root)
+    page = Page(source)
+    assert page.tags.count("table") == page.tags.count("caption")
+    assert page.tags.count("th") == sum(name == "scope" for _, name, _ in page.attributes)
