@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mtl.bert.encoder import TextEncoder
+from mtl.processes import process_count
 
 _PACKAGES = ("acgan-bert", "torch", "transformers", "numpy", "scikit-learn")
 
@@ -38,6 +39,7 @@ def describe_environment(
         "commit": _commit(),
         "platform": platform.platform(),
         "device": str(encoder.device),
+        "processes": process_count(),
         "processor": _processor(),
         "data": {part: dict(entry) for part, entry in hashes.items()},
         "encoder": {"name": encoder.name, "fingerprint": encoder.fingerprint()},

@@ -7,11 +7,15 @@ import pytest
 
 from acgan_bert import cli
 from acgan_bert.recipe_fields import recipe_fields
+from acgan_bert.recipe_io import shipped
 
 ROOT = Path(__file__).resolve().parents[1]
 DEMO = 'pip install -c constraints.txt -e ".[offline]" && acgan-bert demo'
 TESTS = 'pip install -c constraints.txt -e ".[offline,test]" && pytest'
-OTHER_FLAGS = ("--out", "--label", "--seed", "--print_config", "--help", "--version", "--check")
+OTHER_FLAGS = (
+    *("--out", "--label", "--seed", "--task", "--print_config", "--help", "--version", "--check"),
+    "--nproc_per_node",  # torchrun's
+)
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
@@ -33,6 +37,12 @@ def test_ci_runs_the_second_command_as_it_is_printed():
     assert [line for line in lines if re.fullmatch(pattern, line)] == [TESTS]
 
 
+def test_every_shipped_multitask_recipe_is_in_the_table_and_no_other():
+    page = (ROOT / "docs" / "multitask.md").read_text("utf-8")
+    shown = set(re.findall(r"`(mtl-[a-z0-9-]+)`", page))
+    assert shown == {name for name, _ in shipped() if name.startswith("mtl-")}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_python_blocks_compile(page):
     for block in blocks(page.read_text("utf-8"), "python"):
@@ -50,10 +60,11 @@ def test_commands_and_flags_that_are_named_exist(page):
         assert not unknown
     keys = re.findall(
         r"`(?:--)?((?:data|encoder|generator|discriminator|objective"
-        r"|semisupervised|training|report)\.[a-z_0-9]+)",
+        r"|semisupervised|training|report|tasks\.[a-z]+|sharing|multitask|smart|contrastive)"
+        r"\.[a-z_0-9]+)",
         text,
     )
-    files = {"report.html"}
+    files = {"report.html", "multitask.md", "contrastive.jsonl"}
     assert [key for key in keys if key not in recipe_fields() and key not in files] == []
 
 
