@@ -62,6 +62,7 @@ BEGIN, END = "<!-- begin: written by benchmarks/multitask_table.py -->", "<!-- e
 NONE = "-"
 """A score that there is not."""
 KEY = ["recipe", "seed", "updates", "batch"]
+FIELDS = [*KEY, *SCORES, "mean", "overall", "best_update", "trained", "seconds"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -128,11 +129,12 @@ def record_of(run: Path) -> dict[str, object]:
     """Return what the table says of a run."""
     result = read_json(run / RESULT)
     dev, seconds = result["dev"], result["seconds"]
-    scores = {task: dev[task][score] for task, score in SCORES.items() if task in dev}
+    scores = {task: dev[task][score] if task in dev else None for task, score in SCORES.items()}
+    # One task has no overall score.
+    overall = dev["overall"] if set(SCORES) <= set(dev) else {}
     return scores | {
-        # One task has no overall score.
-        "mean": dev["overall"]["mean"] if len(scores) == len(SCORES) else None,
-        "overall": dev["overall"]["normalized"] if len(scores) == len(SCORES) else None,
+        "mean": overall.get("mean"),
+        "overall": overall.get("normalized"),
         "best_update": result["best_update"],
         "trained": result["parameters"]["trained"],
         "seconds": round(sum(seconds.values()) if isinstance(seconds, dict) else seconds, 1),
@@ -240,6 +242,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=2, help="dev is scored after each")
     parser.add_argument("--seeds", type=int, default=3, help="of the rows that matter most")
     parser.add_argument("--only", default="", help="comma-separated recipes; empty: all")
+    parser.add_argument("--worker", default="1/1", help="2/3: the second of three side by side")
     parser.add_argument("--again", action="store_true", help="print the table in --out")
     arguments = parser.parse_args()
     if not (arguments.runs or arguments.again):
@@ -248,16 +251,20 @@ def parsed() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Run what is not finished; write ``table.csv`` after every run and the report at the end."""
+    """Run what is not finished; add each run to ``table.csv``, and write the report at the end."""
     arguments = parsed()
     out, stored = arguments.out, arguments.out / "table.csv"
     papers = pd.read_csv(out / "papers.csv")
     names = [n for n in dict.fromkeys(papers.recipe.dropna()) if n not in NOT_RUN] + [BEST]
     names = [name.strip() for name in arguments.only.split(",") if name.strip()] or names
     budget = Budget(updates=arguments.updates, batch=arguments.batch, epochs=arguments.epochs)
-    table = pd.read_csv(stored) if stored.is_file() else pd.DataFrame(columns=KEY)
+    if not stored.is_file():
+        write_text(stored, ",".join(FIELDS) + "\n")
+    table = pd.read_csv(stored)
     arguments.runs and arguments.runs.mkdir(parents=True, exist_ok=True)
-    for name, seed in () if arguments.again else cells(names, arguments.seeds):
+    worker, workers = map(int, arguments.worker.split("/"))
+    mine = [] if arguments.again else list(cells(names, arguments.seeds))[worker - 1 :: workers]
+    for name, seed in mine:
         recipe = with_data(load_recipe(name), arguments.data)
         common = {} if name == BEST else COMMON
         keys = common | budget.keys(recipe) | {"seed": seed, "report.figures": False}
@@ -271,8 +278,8 @@ def main() -> None:
         except DivergenceError as error:
             print(f"{run.name}: {error}", flush=True)
             continue
-        table = pd.concat([table, pd.DataFrame([key | record])], ignore_index=True)
-        write_text(stored, table.to_csv(index=False))
+        with stored.open("a", encoding="utf-8") as stream:  # a line at once, whole for all workers
+            stream.write(pd.DataFrame([key | record])[FIELDS].to_csv(index=False, header=False))
         shutil.rmtree(run / CHECKPOINT)  # thrice the size of the model, which stays
         print(run.name, {k: v for k, v in record.items() if k in SCORES}, flush=True)
     print("command:", shlex.join(["python", "-m", "benchmarks.multitask_table", *sys.argv[1:]]))
