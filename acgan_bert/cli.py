@@ -19,7 +19,7 @@ _RUNS, _DATA = "acgan_bert.cli_runs", "acgan_bert.cli_data"
 
 VERBS = {
     "demo": (_RUNS, "the main job on built-in sentences: trains, compares, draws; no network"),
-    "train": (_RUNS, "one run by a recipe: the GAN and its baselines on your sentences"),
+    "train": (_RUNS, "one run by a recipe: the GAN beside its baselines, or a multitask BERT"),
     "resume": (_RUNS, "go on with an interrupted run from its last checkpoint"),
     "predict": (_DATA, "labels and probabilities for new sentences, as CSV"),
     "sample": (_DATA, "fake embeddings of a label, with their nearest real sentences"),

@@ -44,6 +44,8 @@ def draw(run: Path, *, seed: int) -> None:
 def _figures(run: Run, *, seed: int) -> Mapping[str, Figure]:
     """Make every figure that the run has the numbers for, by name."""
     figures = {"curves": learning_curves(run.metrics, best_step=run.result.get("best_update"))}
+    if run.contrastive:
+        figures["contrastive"] = learning_curves(run.contrastive)
     scores = comparison(run.result)
     if scores:
         figures["comparison"] = comparison_bars(scores)

@@ -12,6 +12,7 @@ from mtl.bert.embed import Embeddings, cache_root, embed_corpus
 from mtl.bert.encoder import TextEncoder, load_encoder
 from mtl.errors import InputError
 from mtl.files import write_json
+from mtl.processes import local_rank
 from mtl.text.data import Corpus
 from mtl.text.tasks import Task
 
@@ -19,13 +20,13 @@ TASK, ENCODER = "task.json", "encoder.json"
 
 
 def open_encoder(recipe: EncoderRecipe) -> TextEncoder:
-    """Load the encoder, on the accelerator where there is one.
+    """Load the encoder, on this process's GPU where there is one.
 
     Raises:
         InputError: There is no such encoder, or it cannot be used in this way.
     """
     encoder = load_encoder(recipe.name, pooling=recipe.pooling, max_length=recipe.max_length)
-    return encoder.to("cuda" if torch.cuda.is_available() else "cpu")
+    return encoder.to(f"cuda:{local_rank()}" if torch.cuda.is_available() else "cpu")
 
 
 def embed_rows(

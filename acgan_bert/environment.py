@@ -12,7 +12,10 @@ from typing import Any
 from mtl.bert.encoder import TextEncoder
 from mtl.processes import process_count
 
-_PACKAGES = ("acgan-bert", "torch", "transformers", "numpy", "scikit-learn")
+_PACKAGES = (
+    *("acgan-bert", "torch", "transformers", "tokenizers", "accelerate", "peft", "torchjd"),
+    *("safetensors", "numpy", "scikit-learn"),
+)
 
 
 def describe_environment(

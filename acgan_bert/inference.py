@@ -183,6 +183,8 @@ def embed(recipe: Recipe, *, out: Path | None = None, progress: Progress | None 
     Raises:
         InputError: The source, the encoder or the ending of ``out`` is wrong.
     """
+    if not recipe.gan:
+        raise InputError("a multitask recipe has a source for each task; name the file to embed")
     if out is not None and out.suffix not in (".npy", ".safetensors"):
         raise InputError(f"{out}: ends in {out.suffix or 'nothing'}; give .npy or .safetensors")
     if out is not None and out.is_dir():

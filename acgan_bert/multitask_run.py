@@ -46,6 +46,7 @@ from mtl.scores import overall_scores
 from mtl.settings import TaskData
 from mtl.text.data import Corpus
 from mtl.text.tokens import TokenizedCorpus
+from mtl.trainer import MultitaskTrainer
 
 logger = logging.getLogger(__name__)
 
@@ -87,9 +88,11 @@ class MultitaskJob:
         notes = [note for parts in self.parts.values() for note in parts.notes]
         for note in notes:
             logger.info("%s", note)
-        model = self._build()
+        model, data = self._build(), self._data(unlabeled=False)
+        # Refuses what training would refuse only after the stage ahead of it.
+        MultitaskTrainer(model, data, loop_settings(self.recipe))
         self._pretrain(model, out, stages)
-        outcome = self._train(model, out, stages, tracker)
+        outcome = self._train(model, data, out, stages, tracker)
         if not is_main():
             return
         model.save_pretrained(out / MODEL)
@@ -111,7 +114,7 @@ class MultitaskJob:
     def _build(self) -> MultitaskModel:
         """Build the model; its first weights follow from the seed."""
         tasks = task_recipes(self.recipe)
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.recipe.seed)
             return MultitaskModel(
                 self.encoder,
@@ -141,7 +144,7 @@ class MultitaskJob:
         settings = contrastive_settings(self.recipe)
         if settings.kind == "none":
             return
-        record = MetricsLog(out / CONTRASTIVE) if is_main() else None
+        record = MetricsLog(out / CONTRASTIVE)
         with stages("pretrain") as advance:
             pretrain(
                 model,
@@ -151,9 +154,15 @@ class MultitaskJob:
                 checkpoint=out / CHECKPOINT / "contrastive",
                 progress=advance,
             )
+        stages.seconds["pretrain"] = round(record.seconds(), 3)
 
     def _train(
-        self, model: MultitaskModel, out: Path, stages: Stages, tracker: Tracker | None
+        self,
+        model: MultitaskModel,
+        data: Mapping[str, TaskData],
+        out: Path,
+        stages: Stages,
+        tracker: Tracker | None,
     ) -> Outcome:
         """Train, from the checkpoint where there is one."""
         metrics, conflicts = MetricsLog(out / METRICS, tracker=tracker), StepLog(out / CONFLICTS)
@@ -165,7 +174,7 @@ class MultitaskJob:
         with stages("train") as advance:
             outcome = train_multitask(
                 model,
-                self._data(unlabeled=False),
+                data,
                 loop_settings(self.recipe),
                 record=record,
                 checkpoint=out / CHECKPOINT / "training",

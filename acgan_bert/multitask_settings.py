@@ -8,6 +8,7 @@ from mtl.bert.heads import HeadSettings
 from mtl.bert.model import ModelSettings
 from mtl.errors import InputError
 from mtl.pretraining import ContrastiveSettings
+from mtl.regularizers import Ascent
 from mtl.settings import LoopSettings, SmartSettings, TaskData
 from mtl.text.data import Corpus, read_corpus
 from mtl.text.tasks import Task
@@ -144,9 +145,7 @@ def loop_settings(recipe: Recipe) -> LoopSettings:
         precision=loop.precision,
         smart=SmartSettings(
             weight=smart.weight,
-            epsilon=smart.epsilon,
-            step_size=smart.step_size,
-            steps=smart.steps,
+            ascent=Ascent(epsilon=smart.epsilon, step_size=smart.step_size, steps=smart.steps),
             proximal=smart.proximal,
             momentum=smart.momentum,
             early_momentum=smart.early_momentum,

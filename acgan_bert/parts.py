@@ -119,14 +119,17 @@ def read_parts(data: DataRecipe, *, seed: int, pool: Corpus | None = None) -> Pa
             corpus = corpus.select(np.flatnonzero(corpus.labels >= 0))
         held_out[part] = corpus
     train, taken = _set_aside(pool, data, held_out, seed=seed)
-    split = draw_labels(
-        train.labels,
-        fraction=data.label_fraction,
-        per_class=data.labels_per_class,
-        unlabeled_fraction=data.unlabeled_fraction,
-        seed=seed,
-        classes=train.task.classes,
-    )
+    try:
+        split = draw_labels(
+            train.labels,
+            fraction=data.label_fraction,
+            per_class=data.labels_per_class,
+            unlabeled_fraction=data.unlabeled_fraction,
+            seed=seed,
+            classes=train.task.classes,
+        )
+    except InputError as error:
+        raise InputError(f"{data.train}: {error}") from error
     used = train.select(np.union1d(split.labeled, split.unlabeled))
     notes += _contamination(used, held_out)
     return Parts(

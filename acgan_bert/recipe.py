@@ -231,7 +231,7 @@ class Recipe:
     semisupervised: SemisupervisedRecipe = field(default_factory=SemisupervisedRecipe)
     """How unlabelled rows take part."""
     training: TrainingRecipe = field(default_factory=TrainingRecipe)
-    """The loop of the GAN."""
+    """The loop of the GAN, and the tracker of any run."""
     tasks: TasksRecipe = field(default_factory=TasksRecipe)
     """What the multitask BERT predicts."""
     sharing: SharingRecipe = field(default_factory=SharingRecipe)

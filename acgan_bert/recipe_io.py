@@ -167,18 +167,25 @@ def _read_yaml(text: str, where: str) -> dict[str, Any]:
     values: dict[str, Any] = {}
     if root is None:
         return values
+    places: dict[str, str] = {}
     for key, node in _leaves(root, "", where):
-        place = f"{where}, line {node.start_mark.line + 1}: "
+        places[key] = place = f"{where}, line {node.start_mark.line + 1}: "
         if key in values:
             raise InputError(f"{place}{key} is given twice; keep one of them")
-        if key == BASE:
-            values[BASE] = node.value
-            continue
         try:
-            values.update(read_values({key: _plain(loader, key, node)}))
+            values[key] = _name(node) if key == BASE else _plain(loader, key, node)
         except InputError as error:
             raise InputError(f"{place}{error}") from error
-    return values
+    base = {BASE: values.pop(BASE)} if BASE in values else {}
+    try:
+        return base | read_values(values)
+    except InputError:
+        for key, value in values.items():  # slowly, to name the line
+            try:
+                read_values({key: value})
+            except InputError as error:
+                raise InputError(f"{places[key]}{error}") from error
+        raise
 
 
 def _leaves(node: yaml.Node, prefix: str, where: str) -> Iterator[tuple[str, yaml.Node]]:
@@ -197,6 +204,12 @@ def _leaves(node: yaml.Node, prefix: str, where: str) -> Iterator[tuple[str, yam
             yield key, value
         else:
             raise unknown_key(key, where=f"{where}, line {name.start_mark.line + 1}: ")
+
+
+def _name(node: yaml.Node) -> str:
+    if not isinstance(node, yaml.ScalarNode):
+        raise InputError(f"{BASE}: found several values, expected the name of a shipped recipe")
+    return str(node.value)
 
 
 def _plain(loader: yaml.SafeLoader, key: str, node: yaml.Node) -> object:

@@ -43,6 +43,16 @@ _COUNT = Range(1)
 _DEPTH = Range(1, 16)
 
 TASKS = ("tasks.sentiment", "tasks.paraphrase", "tasks.similarity")
+_OF_TASKS = (
+    *("tasks.", "sharing.", "multitask.", "smart.", "contrastive."),
+    *("encoder.mode", "encoder.last_layers", "encoder.lora_"),
+)
+_OF_GAN = (
+    *("data.", "generator.", "discriminator.", "objective.", "semisupervised.", "training."),
+    *("encoder.pair", "encoder.precision", "encoder.token_budget"),
+    *("report.baselines", "report.fakes"),
+)
+_OF_BOTH = ("training.log_with",)
 _DATA = {
     "dev_fraction": _BELOW_ONE,
     "test_fraction": _BELOW_ONE,
@@ -178,24 +188,24 @@ def value_at(recipe: Recipe, key: str) -> Any:  # noqa: ANN401 - a value, or a p
 def _check_kind(recipe: Recipe) -> None:
     """Check that a recipe has what it trains, and says nothing of what it does not train."""
     tasks = [part for part in TASKS if value_at(recipe, f"{part}.train")]
-    if not recipe.gan and not tasks:
-        raise InputError("gan is false and no task has text; give one: --tasks.sentiment.train")
-    if not recipe.gan and recipe.data != DataRecipe():
-        raise InputError(
-            f"data is of the GAN, which this recipe does not train; use {tasks[0]}.train and the "
-            "keys beside it"
-        )
-    if recipe.gan and tasks:
-        raise InputError(
-            f"{tasks[0]}.train: this recipe trains the GAN, on data.train; train one of both: add "
-            "--gan false for the tasks"
-        )
-    if recipe.gan and recipe.encoder.mode != "frozen":
-        raise InputError(
-            f"encoder.mode {recipe.encoder.mode}: the GAN trains on frozen embeddings; use frozen"
-        )
     if recipe.gan and not recipe.data.train.strip():
         raise InputError(f"data.train is empty; {recipe_fields()['data.train'].help}")
+    if not recipe.gan and not tasks:
+        raise InputError("gan is false and no task has text; give one: --tasks.sentiment.train")
+    plain = Recipe()
+    for key in recipe_fields():
+        if value_at(recipe, key) == value_at(plain, key) or key in _OF_BOTH:
+            continue
+        if recipe.gan and key.startswith(_OF_TASKS):
+            raise InputError(
+                f"{key} is of the multitask BERT, but this recipe trains the GAN, on frozen "
+                "embeddings; add --gan false, or leave it out"
+            )
+        if not recipe.gan and key.startswith(_OF_GAN):
+            raise InputError(
+                f"{key} is of the GAN, but this recipe trains the multitask BERT; leave it out, or "
+                f"use the keys of {tasks[0]}"
+            )
 
 
 def _check_part(key: str, data: DataRecipe) -> None:

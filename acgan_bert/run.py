@@ -25,8 +25,10 @@ from acgan_bert.rundir import (
     REPORT,
     RESULT,
     SPLIT,
+    check_same_recipe,
     check_sources,
     claimed,
+    digest,
     logged,
     read_json,
     read_recipe,
@@ -36,6 +38,7 @@ from acgan_bert.trackers import Tracker, check_tracker, tracking
 from mtl.bert.encoder import TextEncoder
 from mtl.errors import InputError
 from mtl.files import write_json, write_text
+from mtl.machine import join_processes
 from mtl.processes import is_main, process_count
 
 __all__ = ["Embedded", "Progress", "Samples", "embed", "predict", "resume", "sample", "train"]
@@ -97,9 +100,10 @@ def train(
         if is_main():
             # Again, now that nobody else can write: another process may have come first.
             refuse_occupied(out)
-            write_json(out / ENVIRONMENT, environment)
+            text = dump_recipe(recipe)
+            write_json(out / ENVIRONMENT, environment | {"recipe": digest(text)})
             write_json(out / SPLIT, job.split_json())
-            write_text(out / RECIPE, dump_recipe(recipe))
+            write_text(out / RECIPE, text)
         _work(job, recipe, out, stages)
     return out
 
@@ -128,12 +132,13 @@ def resume(run: Path, *, progress: Progress | None = None) -> Path:
             with claimed(run), logged(run), stages("draw"):
                 draw(run, seed=recipe.seed)
         return run
+    check_same_recipe(run)
     job = _read(recipe, stages)
     check_sources(run, job.hashes)
     if job.split_json() != read_json(run / SPLIT):
         raise InputError(
-            f"{run / SPLIT}: other rows are drawn now; recipe.yaml was edited or a library "
-            "changed, so train again with another --out"
+            f"{run / SPLIT}: other rows are drawn now; a library changed, so train again with "
+            "another --out"
         )
     fingerprint = read_json(run / ENVIRONMENT)["encoder"]["fingerprint"]
     check_same_encoder(job.encoder, fingerprint, where=run)
@@ -163,6 +168,8 @@ def _ours(out: Path) -> Iterator[None]:
 
 
 def _work(job: Job, recipe: Recipe, out: Path, stages: Stages) -> None:
+    if process_count() > 1:
+        join_processes()  # all of them, before the tracker of one asks which process it is in
     with tracking(recipe, out) if is_main() else nullcontext() as tracker:
         job.work(out, stages, tracker)
     if recipe.report.figures and is_main():

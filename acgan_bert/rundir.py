@@ -5,6 +5,7 @@ holder; the file only says who that is.
 """
 
 import fcntl
+import hashlib
 import json
 import logging
 import math
@@ -217,6 +218,25 @@ def read_recipe(run: Path) -> Recipe:
     sources = [f"{part}.{name}" for part in ("data", *TASKS) for name in ("train", "dev", "test")]
     paths = {key: _located(value_at(recipe, key), start) for key in (*sources, "encoder.name")}
     return apply(recipe, paths)
+
+
+def digest(text: str) -> str:
+    """Return the SHA-256 of a text."""
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def check_same_recipe(run: Path) -> None:
+    """Check that the recipe is the one that the run was started with.
+
+    Raises:
+        InputError: It was edited.
+    """
+    before = read_json(run / ENVIRONMENT).get("recipe")
+    if before not in (None, digest((run / RECIPE).read_text("utf-8"))):
+        raise InputError(
+            f"{run / RECIPE}: edited since the run was started; restore it, or train by it with "
+            "another --out"
+        )
 
 
 def check_sources(run: Path, hashes: Mapping[str, Mapping[str, str]]) -> None:

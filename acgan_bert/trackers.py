@@ -1,4 +1,4 @@
-"""Experiment trackers by name: whatever is recorded goes to them as well as to metrics.jsonl."""
+"""Experiment trackers by name: what goes to metrics.jsonl goes to them too."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -45,17 +45,23 @@ def tracking(recipe: Recipe, out: Path) -> Iterator[Tracker | None]:
     if not name:
         yield None
         return
-    from accelerate import PartialState
     from accelerate.tracking import LOGGER_TYPE_TO_CLASS
 
-    PartialState()  # accelerate's trackers ask it which process this is
+    from mtl.machine import join_processes
+
+    join_processes()  # accelerate's trackers ask which process this is
     kind = LOGGER_TYPE_TO_CLASS[name]
     folder = {"logging_dir": str(out / TRACKING)} if kind.requires_logging_directory else {}
-    tracker = kind(out.name, **folder)
-    tracker.start()
     values = {key: value_at(recipe, key) for key in recipe_fields()}
     plain = {k: " ".join(map(str, v)) if isinstance(v, tuple) else v for k, v in values.items()}
-    tracker.store_init_configuration(plain)
+    try:
+        tracker = kind(out.name, **folder)
+        tracker.start()
+        tracker.store_init_configuration(plain)
+    except Exception as error:  # whatever the tracker's own library raises: no account, no network
+        raise InputError(
+            f"training.log_with: {name} does not start ({error}); set it up, or leave it out"
+        ) from error
 
     def log(record: Mapping[str, Any]) -> None:
         numbers = {k: v for k, v in record.items() if isinstance(v, int | float) and k != "step"}

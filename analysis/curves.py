@@ -34,7 +34,8 @@ def learning_curves(
     """Draw losses on the left and scores, if there are any, on the right, over the training step.
 
     Records with ``TASK_loss`` are of several tasks: a task has one color, and of its scores its
-    own alone is drawn (Pearson's r of a score, else accuracy), beside their mean.
+    own alone is drawn (Pearson's r of a score, else accuracy), beside their mean. Records of the
+    contrastive stage are like those of tasks without scores.
 
     Args:
         records: flat records with ``step``; keys that start with ``loss`` are losses, keys that
@@ -45,9 +46,9 @@ def learning_curves(
     tasks = [key.removesuffix("_loss") for key in keys if key.endswith("_loss")]
     losses, scores = _of_tasks(tasks, keys) if tasks else _of_one(keys)
     with styled():
-        panels = 2 if scores else 1
-        figure = Figure(figsize=(4.3 * panels, 3.3), layout="constrained")
-        axes = figure.subplots(1, panels, squeeze=False)[0]
+        size = (8.6, 3.3) if scores else (7.2, 2.6)
+        figure = Figure(figsize=size, layout="constrained")
+        axes = figure.subplots(1, 2 if scores else 1, squeeze=False)[0]
         columns = 2 if tasks else 3
         _curves(axes[0], records, losses, "Losses", columns)
         if scores:

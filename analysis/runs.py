@@ -40,6 +40,8 @@ class Run:
         environment: ``env.json``.
         conflicts: ``conflicts.jsonl``, a record an evaluation, pair of tasks and group of
             parameters; empty if the run wrote none.
+        contrastive: ``contrastive.jsonl``, a flat record every few updates of the stage ahead of
+            multitask training; empty if there was none.
         real: held-out real embeddings, None if the run wrote none.
         fake: generated embeddings, None if the run wrote none.
         figures: picture files by stem and suffix, as ("map", ".png").
@@ -52,6 +54,7 @@ class Run:
     recipe_text: str
     environment: Mapping[str, Any]
     conflicts: Sequence[Mapping[str, Any]] = ()
+    contrastive: Sequence[Mapping[str, Any]] = ()
     real: Samples | None = None
     fake: Samples | None = None
     figures: Mapping[tuple[str, str], Path] = field(default_factory=dict)
@@ -97,6 +100,7 @@ def read_run(path: Path | str) -> Run:
         recipe_text=recipe_text,
         environment=_object(folder / "env.json"),
         conflicts=_conflicts(folder / "conflicts.jsonl"),
+        contrastive=_optional_records(folder / "contrastive.jsonl"),
         real=_samples(folder / "embeddings", "real"),
         fake=_samples(folder / "embeddings", "fake"),
         figures={
@@ -144,9 +148,14 @@ def _records(file: Path) -> list[Mapping[str, Any]]:
     return records
 
 
+def _optional_records(file: Path) -> list[Mapping[str, Any]]:
+    """Read such a file, if the run wrote it."""
+    return _records(file) if file.exists() else []
+
+
 def _conflicts(file: Path) -> list[Mapping[str, Any]]:
     """Read the tasks' conflicts, if the run wrote them."""
-    records = _records(file) if file.exists() else []
+    records = _optional_records(file)
     for number, record in enumerate(records, start=1):
         lacking = [name for name in FIELDS if record.get(name) is None]
         if lacking:

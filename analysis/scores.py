@@ -4,7 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from analysis.statistics import Interval, accuracy_interval, difference_interval
+from analysis.statistics import (
+    Interval,
+    accuracy_interval,
+    correlation_interval,
+    difference_interval,
+)
 from analysis.words import readable
 
 MEASURES = ("accuracy", "pearson")
@@ -22,6 +27,8 @@ class Score:
         macro_f1: NaN where unknown.
         highlighted: whether this is the run's own model.
         difference: interval of the model's score minus this one, from paired answers, if known.
+        pearson: correlation beside the accuracy of a score's buckets; None where unknown.
+        pearson_interval: its 95 % interval by Fisher's z; None where unknown.
     """
 
     name: str
@@ -31,6 +38,8 @@ class Score:
     macro_f1: float = float("nan")
     highlighted: bool = False
     difference: Interval | None = None
+    pearson: float | None = None
+    pearson_interval: Interval | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +134,7 @@ def _score(
     if low is None and measure == "accuracy" and rows:
         bounds = accuracy_interval(round(value * rows), rows)
         low, high = bounds.low, bounds.high
+    pearson = _number(entry.get("pearson")) if measure == "accuracy" else None
     below, above = _number(entry.get("difference_low")), _number(entry.get("difference_high"))
     unknown = float("nan")
     return Score(
@@ -135,6 +145,10 @@ def _score(
         macro_f1=float(entry.get("macro_f1") or unknown),
         highlighted=highlighted,
         difference=None if below is None or above is None else Interval(below, above),
+        pearson=pearson,
+        pearson_interval=(
+            None if pearson is None or not rows or rows < 4 else correlation_interval(pearson, rows)
+        ),
     )
 
 

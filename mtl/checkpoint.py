@@ -6,12 +6,14 @@ go only then. Whenever the process dies, the newest that is whole is the one to 
 
 import logging
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from mtl.errors import InputError
 from mtl.files import damage, directory_write
 
 logger = logging.getLogger(__name__)
@@ -47,3 +49,22 @@ def named(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def part_of(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """Return what :func:`named` put in, under the names that it had."""
     return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+
+
+@contextmanager
+def of_this_recipe() -> Iterator[None]:
+    """Say what it means where a state lacks something, or has another shape.
+
+    Raises:
+        InputError: Something inside did not find what it looked for.
+    """
+    try:
+        yield
+    except (KeyError, RuntimeError) as error:
+        lines = str(error).splitlines()
+        missing = (
+            f"no {lines[0]}" if isinstance(error, KeyError) else (lines[1:] or lines)[0].strip()
+        )
+        raise InputError(
+            f"the checkpoint is of another recipe ({missing}); restore the recipe, or train again"
+        ) from error

@@ -6,6 +6,7 @@ Zhao sum the positive pairs of all rows below the line); these are the originals
 Shapes: ``B`` rows, ``D`` embedding, ``K`` candidates: B, or 2 B with hard negatives.
 """
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,6 +18,10 @@ from torch.nn.functional import cross_entropy, normalize, relu
 from mtl.errors import InputError
 from mtl.text.data import Corpus
 from mtl.text.tasks import Task
+
+_OPPOSITES = {"0": "1", "0.0": "1.0", "no": "yes", "n": "y", "false": "true", "f": "t"}
+_DIFFERENT = ("different", "dissimilar", "unrelated", "unique", "negative")
+_NEGATIONS = ("not", "non", "no", "un")
 
 
 def simcse(
@@ -144,8 +149,46 @@ def not_negatives(
     return torch.cat([excluded_BB, repeated_BB], dim=1)
 
 
+def positive_class(task: Task) -> int:
+    """Return which class of a task says that two texts mean the same, by the classes' names.
+
+    Two classes where one negates the other; case, blanks, hyphens and underscores do not count.
+
+    ===================================================  =========================
+    one class                                            the other, which says so
+    ===================================================  =========================
+    0, 0.0, no, n, false, f                              1, 1.0, yes, y, true, t
+    not X, non-X, no X, unX                              X
+    different, dissimilar, unrelated, unique, negative   any other name
+    ===================================================  =========================
+
+    Raises:
+        InputError: Neither class negates the other, both do, or there are not two.
+
+    Example:
+        >>> from mtl.text.tasks import Task
+        >>> classes = ("duplicate", "not_duplicate")
+        >>> positive_class(Task(name="questions", arity=2, output="classes", classes=classes))
+        0
+    """
+    names = [re.sub(r"[\s_-]+", "", name.casefold()) for name in task.classes]
+    pairs = [(names[0], names[1]), (names[1], names[0])] if len(names) == 2 else []
+    negative = [
+        _OPPOSITES.get(one) == other
+        or one in _DIFFERENT
+        or one in [negation + other for negation in _NEGATIONS]
+        for one, other in pairs
+    ]
+    if negative.count(True) != 1:
+        raise InputError(
+            f"task {task.name!r}: its classes are {', '.join(task.classes)}, and which of them "
+            "says that two texts mean the same is unknown; label the pairs 0 and 1, or no and yes"
+        )
+    return negative.index(False)
+
+
 def positive_pairs(task: Task, labels_B: Tensor, scores_B: Tensor | None) -> Tensor:
-    """Mark the pairs whose texts mean the same: label 1, or a score in the range's upper fifth.
+    """Mark the pairs that mean the same: the positive class, or a score in the upper fifth.
 
     That is 4 of 5 and above: in STS-B, "equivalent but for unimportant details".
 
@@ -155,16 +198,11 @@ def positive_pairs(task: Task, labels_B: Tensor, scores_B: Tensor | None) -> Ten
         scores_B: Scores, NaN unlabeled; None where the task has classes.
 
     Raises:
-        InputError: The task has more than two classes, so that none of them means so.
+        InputError: As :func:`positive_class`.
     """
     if scores_B is not None:
         return scores_B >= task.low + 0.8 * (task.high - task.low)
-    if task.num_classes != 2:
-        raise InputError(
-            f"task {task.name!r}: {task.num_classes} classes, and which of them means the same is "
-            "unknown; contrastive losses need two, the second for yes"
-        )
-    return labels_B == 1
+    return labels_B == positive_class(task)
 
 
 def positive_rows(corpus: Corpus) -> NDArray[np.int64]:
@@ -176,3 +214,12 @@ def positive_rows(corpus: Corpus) -> NDArray[np.int64]:
     scores = None if corpus.scores is None else torch.from_numpy(corpus.scores)
     found = positive_pairs(corpus.task, torch.from_numpy(corpus.labels), scores)
     return np.flatnonzero(found.numpy())
+
+
+def can_contrast(pairs: Corpus) -> bool:
+    """Say whether positive pairs have a negative among one another, of :func:`not_negatives`.
+
+    They have none where one text is in all of them, as in a single pair and its copies.
+    """
+    texts = [{*pair} for pair in zip(pairs.texts, pairs.pairs or (), strict=True)]
+    return bool(texts) and not set.intersection(*texts)

@@ -1,6 +1,7 @@
 """The loop over updates: evaluation, the best weights, records and checkpoints."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ class Outcome:
     """What training ended with."""
 
     scores: dict[str, dict[str, Any]]
-    """By task, of the weights that the model now has; empty without dev rows."""
+    """By task, of the weights that the model now has, in float32; empty without dev rows."""
     best_update: int
     """The update whose weights these are."""
 
@@ -94,7 +95,7 @@ class _Best:
 
     def look(self) -> dict[str, float]:
         """Score the model, keep its weights where they are the best; return what to record."""
-        scores = self._scores()
+        scores = self._scores(self.trainer.autocast)
         if not scores:
             return {}
         overall = overall_scores(scores)
@@ -122,23 +123,28 @@ class _Best:
         self.weights = part_of(state, "weights.")
 
     def restore(self) -> Outcome:
-        """Put the best weights back; without dev rows, leave the last ones."""
+        """Put the best weights back, without dev rows leave the last ones; score them in float32.
+
+        So a saved model gives these scores, whatever it was trained in.
+        """
         if not self.weights:
             return Outcome({}, self.trainer.update_number)
         with torch.no_grad():
             for name, parameter in self._named():
                 parameter.copy_(self.weights[name])
-        return Outcome(self._scores(), self.update)
+        return Outcome(self._scores(nullcontext), self.update)
 
     def _named(self) -> list[tuple[str, torch.nn.Parameter]]:
         return [(n, p) for n, p in self.trainer.model.named_parameters() if p.requires_grad]
 
-    def _scores(self) -> dict[str, dict[str, Any]]:
+    def _scores(
+        self, autocast: Callable[[], AbstractContextManager[object]]
+    ) -> dict[str, dict[str, Any]]:
         """Evaluate in the main process; all are told, so that all keep the same weights."""
         trainer, scores = self.trainer, {}
         if trainer.accelerator.is_main_process:
             scores = {
-                name: evaluate(trainer.model, name, task.dev, autocast=trainer.autocast)
+                name: evaluate(trainer.model, name, task.dev, autocast=autocast)
                 for name, task in trainer.data.items()
                 if task.dev is not None
             }

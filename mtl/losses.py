@@ -4,7 +4,6 @@ A row without a target (label -1, score NaN) contributes exactly zero and the me
 rows, 0 where there are none. Shapes: ``B`` batch, ``C`` classes, ``D`` embedding.
 """
 
-import difflib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from mtl.choices import suggestion
 from mtl.errors import InputError
 
 Chosen = TypeVar("Chosen")
@@ -159,9 +159,9 @@ def penalty_named(name: str) -> Callable[[Sequence[Tensor]], Tensor]:
 def _named(one: str, many: str, name: str, table: Mapping[str, Chosen]) -> Chosen:
     if name in table:
         return table[name]
-    close = difflib.get_close_matches(name, table, n=1)
-    meant = f"did you mean {close[0]}? " if close else ""
-    raise InputError(f"unknown {one} {name!r}; {meant}the {many} are {', '.join(table)}")
+    raise InputError(
+        f"unknown {one} {name!r}; {suggestion(name, table)}the {many} are {', '.join(table)}"
+    )
 
 
 def _mean_of_known(loss_B: Tensor, known_B: Tensor) -> Tensor:

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Literal
 
 import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.utils import broadcast
+from accelerate.utils import InitProcessGroupKwargs, broadcast
 from torch import Tensor, nn
 
 from mtl.bert.embed import resolve_precision
@@ -25,8 +26,10 @@ def join_processes() -> Accelerator:
 
     Arithmetic is :func:`autocast`'s: accelerate keeps its own for as long as the process lives.
     """
+    # The others wait while the main one scores dev, longer than the usual 10 or 30 minutes.
+    patience = InitProcessGroupKwargs(timeout=timedelta(hours=24))
     # Without being told, accelerate takes several processes on CPUs for one each.
-    return Accelerator(cpu=not torch.accelerator.is_available())
+    return Accelerator(cpu=not torch.accelerator.is_available(), kwargs_handlers=[patience])
 
 
 @torch.no_grad()
@@ -87,9 +90,10 @@ def autocast(precision: str, device: torch.device) -> torch.autocast:
 
 
 @contextmanager
-def update_stream(seed: int, update: int, process: int) -> Iterator[None]:
+def update_stream(seed: int, update: int, accelerator: Accelerator) -> Iterator[None]:
     """Let dropout draw from a stream of this update's own, so that nothing of it is to be saved."""
-    with torch.random.fork_rng():
-        drawn = np.random.SeedSequence((seed, update, process)).generate_state(1)
+    device = accelerator.device
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        drawn = np.random.SeedSequence((seed, update, accelerator.process_index)).generate_state(1)
         torch.manual_seed(int(drawn[0]))
         yield

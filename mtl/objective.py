@@ -70,7 +70,7 @@ class Objective:
                 embeddings_XLD,
                 found.output,
                 divergence=self.divergence,
-                ascent=self.smart,
+                ascent=self.smart.ascent,
                 generator=torch.default_generator,  # seeded anew at each update, as dropout is
             )
             loss = loss + part.rows * self.smart.weight * rough

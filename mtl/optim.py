@@ -1,7 +1,7 @@
 """AdamW: groups of parameters, the course of the learning rates, clipping, loss scale."""
 
 from collections.abc import Iterable, Mapping
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +9,8 @@ from torch.optim.lr_scheduler import LambdaLR
 from transformers import get_scheduler
 
 from mtl.checkpoint import named, part_of
-from mtl.errors import DivergenceError, InputError
+from mtl.choices import check_choice
+from mtl.errors import DivergenceError
 
 Course = Literal["constant", "linear", "cosine"]
 
@@ -32,17 +33,18 @@ def parameter_groups(
         weight_decay: AdamW decay of matrices (Devlin et al. 2019, appendix A.2).
 
     Returns:
-        Groups for ``torch.optim.AdamW``, empty ones left out.
+        Groups for ``torch.optim.AdamW``, empty ones left out; ``names`` are of their parameters.
     """
     groups = []
     for parameters, rate in ((encoder, encoder_rate), (rest, rest_rate)):
-        trained = [parameter for _, parameter in parameters if parameter.requires_grad]
+        trained = [(name, value) for name, value in parameters if value.requires_grad]
         for decays in (True, False):
             # Biases and the weights of norms are vectors; nothing else is.
-            chosen = [parameter for parameter in trained if (parameter.ndim > 1) == decays]
+            chosen = {name: value for name, value in trained if (value.ndim > 1) == decays}
             if chosen:
                 decay = weight_decay if decays else 0.0
-                groups.append({"params": chosen, "lr": rate, "weight_decay": decay})
+                group = {"params": [*chosen.values()], "names": [*chosen]}
+                groups.append({**group, "lr": rate, "weight_decay": decay})
     return groups
 
 
@@ -60,10 +62,7 @@ def course_of(
     Raises:
         InputError: The course is unknown.
     """
-    if course not in get_args(Course):
-        raise InputError(
-            f"multitask.course: {course!r} is unknown; use {', '.join(get_args(Course))}"
-        )
+    check_choice("multitask.course", course, Course)
     name = "constant_with_warmup" if course == "constant" else course
     warmup = round(warmup_share * updates)
     return get_scheduler(
@@ -97,7 +96,12 @@ class Optimization:
         scaled: bool = False,
     ) -> None:
         self.optimizer = torch.optim.AdamW(groups, fused=True)
-        self.parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        self.named = {
+            name: parameter
+            for group in self.optimizer.param_groups
+            for name, parameter in zip(group["names"], group["params"], strict=True)
+        }
+        self.parameters = list(self.named.values())
         self.course = course_of(self.optimizer, course, warmup_share=warmup_share, updates=updates)
         self.done = 0
         self.clip = clip or float("inf")
@@ -134,21 +138,23 @@ class Optimization:
     def state(self) -> dict[str, Tensor]:
         """Return everything but the parameters that the next updates depend on."""
         tensors = {"done": torch.tensor(self.done)}
-        for index, parameter in enumerate(self.parameters):
-            moments = self.optimizer.state.get(parameter, {})
-            tensors |= named(f"adamw.{index}.", moments)
+        for name, parameter in self.named.items():
+            tensors |= named(f"adamw.{name}.", self.optimizer.state.get(parameter, {}))
         scaler = self.scaler.state_dict()
         values = {key: torch.tensor(value, dtype=torch.float64) for key, value in scaler.items()}
         return tensors | named("scaler.", values)
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Go on from what :meth:`state` returned."""
+        """Go on from what :meth:`state` returned.
+
+        Raises:
+            KeyError: It is of another parameter.
+        """
         self.optimizer.state.clear()
-        for index, parameter in enumerate(self.parameters):
-            if moments := part_of(state, f"adamw.{index}."):
-                self.optimizer.state[parameter] = {
-                    key: value.to(parameter.device) for key, value in moments.items()
-                }
+        for key, value in part_of(state, "adamw.").items():
+            name, _, moment = key.rpartition(".")
+            parameter = self.named[name]
+            self.optimizer.state[parameter][moment] = value.to(parameter.device)
         if scaler := part_of(state, "scaler."):
             found = {key: value.item() for key, value in scaler.items()}
             for count in ("growth_interval", "_growth_tracker"):

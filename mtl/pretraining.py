@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mtl.bert.model import MultitaskModel
-from mtl.checkpoint import named, part_of, read_latest, write_checkpoint
+from mtl.checkpoint import named, of_this_recipe, part_of, read_latest, write_checkpoint
 from mtl.choices import check_choice
-from mtl.contrastive import not_negatives, positive_rows, simcse, text_ids
+from mtl.contrastive import can_contrast, not_negatives, positive_rows, simcse, text_ids
 from mtl.errors import InputError
 from mtl.machine import (
     Precision,
@@ -65,16 +65,16 @@ class ContrastiveSettings:
     """
 
     kind: Kind = "none"
-    updates: int = 1000
+    updates: int = 100
     batch_size: int = 64
     temperature: float = 0.05
     learning_rate: float = 3e-5
     weight_decay: float = 0.01
     warmup_share: float = 0.1
     clip: float = 1.0
-    record_every: int = 100
+    record_every: int = 20
     seed: int = 0
-    precision: Precision = "no"
+    precision: Precision = "auto"
 
     def __post_init__(self) -> None:
         check_choice("contrastive.kind", self.kind, Kind)
@@ -180,7 +180,7 @@ class ContrastiveTrainer:
         task, rows = stage.batch(number % self.settings.updates)
         mine = np.array_split(rows, accelerator.num_processes)[accelerator.process_index]
         self.optimization.optimizer.zero_grad()
-        with update_stream(self.settings.seed, number, accelerator.process_index):
+        with update_stream(self.settings.seed, number, accelerator):
             loss = self._loss(task, stage.pairs[task], mine)
             self.optimization.scaler.scale(loss).backward()
         for parameter in self.optimization.parameters:
@@ -196,9 +196,10 @@ class ContrastiveTrainer:
         return {key: value.detach().cpu().clone() for key, value in tensors.items()}
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Go on from what :meth:`state` returned."""
-        self.model.load_state_dict(part_of(state, "model."))
-        self.optimization.load_state(part_of(state, "optimization."))
+        """Go on from what :meth:`state` returned; an InputError where it is of another model."""
+        with of_this_recipe():
+            self.model.load_state_dict(part_of(state, "model."))
+            self.optimization.load_state(part_of(state, "optimization."))
 
     def _loss(self, task: str, pairs: "_Pairs", rows: NDArray[np.int64]) -> Tensor:
         tokens = pairs.tokenized.batch(rows).singles
@@ -237,12 +238,12 @@ class _Stage:
         make = _same_texts if kind == "unsupervised" else _positives
         found = {name: (make(task.train.corpus), task.train) for name, task in data.items()}
         self.kind = kind
-        self.pairs = {name: _Pairs(*each) for name, each in found.items() if len(each[0])}
+        self.pairs = {name: _Pairs(*each) for name, each in found.items() if can_contrast(each[0])}
         if not self.pairs:
             sources = ", ".join(task.train.corpus.source for task in data.values())
             raise InputError(
-                f"contrastive.kind: {settings.kind} learns from pairs that mean the same; there "
-                f"are none in {sources}; use unsupervised"
+                f"contrastive.kind: {settings.kind} needs pairs that mean the same, and two "
+                f"without a text in common; there are none in {sources}; use unsupervised"
             )
         plain = {
             name: CircularRows(len(pairs.first_N), settings.batch_size, settings.seed + place)

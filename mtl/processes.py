@@ -11,3 +11,8 @@ def process_count() -> int:
 def is_main() -> bool:
     """Say whether this is the process that writes, logs and prints."""
     return int(os.environ.get("RANK", "0")) == 0
+
+
+def local_rank() -> int:
+    """Return the place among the processes of this machine, and so the number of its GPU."""
+    return int(os.environ.get("LOCAL_RANK", "0"))

@@ -19,6 +19,8 @@ from torch.func import functional_call
 from torch.nn.functional import log_softmax
 from torch.utils.checkpoint import get_device_states, set_device_states
 
+from mtl.errors import InputError
+
 Divergence = Callable[[Tensor, Tensor], Tensor]
 Result = TypeVar("Result")
 
@@ -61,12 +63,23 @@ class Ascent:
         step_size: Step η along the gradient of unit L∞ norm.
         steps: Steps T_x̃; with 0 the perturbation is random.
         noise_variance: Variance σ² of the random start (``noise_var`` of the authors' code is σ).
+
+    Raises:
+        InputError: A value is out of range.
     """
 
     epsilon: float = 1e-5
     step_size: float = 1e-3
     steps: int = 1
     noise_variance: float = 1e-10
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "noise_variance"):
+            if getattr(self, name) < 0:
+                raise InputError(f"smart.{name}: {getattr(self, name)}; use 0 or more")
+        for name in ("epsilon", "step_size"):
+            if getattr(self, name) <= 0:
+                raise InputError(f"smart.{name}: {getattr(self, name)}; use more than 0")
 
 
 def worst_perturbation(

@@ -4,7 +4,6 @@ A *turn* is a tuple of task names; one batch of each makes ONE update. No order 
 smallest set: small sets start over, in passes that :class:`CircularRows` draws.
 """
 
-import difflib
 import functools
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mtl.choices import suggestion
 from mtl.errors import InputError
 
 Turn = tuple[str, ...]
@@ -141,15 +141,13 @@ def make_schedule(
         (6, ('paraphrase',))
     """
     if kind not in KINDS:
-        raise InputError(f"the order of tasks {kind!r} is unknown; {_hint(kind, KINDS)}")
+        raise InputError(
+            f"the order of tasks {kind!r} is unknown; {suggestion(kind, KINDS)}"
+            f"there are {', '.join(KINDS)}"
+        )
     if not batches_per_epoch or epochs < 1:
         raise InputError(
             f"there are {len(batches_per_epoch)} tasks and {epochs} epochs; give 1 or more of each"
-        )
-    if turns and turns < len(batches_per_epoch):
-        raise InputError(
-            f"an epoch of {turns} updates is too short for {len(batches_per_epoch)} tasks; give "
-            "one a task or more, or 0 for a pass over every set"
         )
     for task, count in batches_per_epoch.items():
         if count < 1:
@@ -160,6 +158,12 @@ def make_schedule(
         "interleaved": (tasks,),
         "pairs": _checked_pairs(kind, pairs, tasks),
     }
+    least = len(cycles.get(kind, tasks))  # an update a task, or each turn of the cycle
+    if 0 < turns < least:
+        raise InputError(
+            f"an epoch of {turns} updates is too short for the order {kind!r} of these tasks; "
+            f"give {least} or more, or 0 for a pass over every set"
+        )
     return Schedule(
         kind=kind,
         batches=dict(batches_per_epoch),
@@ -229,19 +233,16 @@ def _checked_pairs(
     for pair in pairs:
         for task in pair:
             if task not in tasks:
-                raise InputError(f"pair {tuple(pair)}: no task {task!r}; {_hint(task, tasks)}")
+                raise InputError(
+                    f"pair {tuple(pair)}: no task {task!r}; {suggestion(task, tasks)}"
+                    f"there are {', '.join(tasks)}"
+                )
         if len(pair) != 2 or pair[0] == pair[1]:
             raise InputError(f"pair {tuple(pair)}: give two different tasks")
     unpaired = [task for task in tasks if pairs and all(task not in pair for pair in pairs)]
     if unpaired:
         raise InputError(f"task {unpaired[0]!r} is in no pair; pair it, or leave the task out")
     return tuple(tuple(pair) for pair in pairs)
-
-
-def _hint(name: str, known: Mapping[str, object] | Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    meant = f"did you mean {close[0]!r}? " if close else ""
-    return f"{meant}there are {', '.join(known)}"
 
 
 @functools.lru_cache(maxsize=8)

@@ -44,13 +44,19 @@ class TaskData:
     extra: Extra = ""
     extra_weight: float = 1.0
 
+    @property
+    def contrasts(self) -> bool:
+        """Whether the extra loss needs other pairs in a pair's micro-batch."""
+        return self.extra in ("multiple_negatives_ranking", "triplet")
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class SmartSettings(Ascent):
+class SmartSettings:
     """SMART, see :mod:`mtl.regularizers`; off by default, and then as the paper has it.
 
     Args:
         weight: Factor λ of the smoothness; 0: without it.
+        ascent: How the worst perturbation is sought.
         proximal: Factor μ of the distance to the averaged parameters; 0: without it.
         momentum: How long the average is.
         early_momentum: The same in the first tenth of the updates.
@@ -61,18 +67,16 @@ class SmartSettings(Ascent):
     """
 
     weight: float = 0.0
+    ascent: Ascent = field(default_factory=Ascent)
     proximal: float = 0.0
     momentum: float = 0.999
     early_momentum: float = 0.99
     tasks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("weight", "proximal", "steps", "noise_variance"):
+        for name in ("weight", "proximal"):
             if getattr(self, name) < 0:
                 raise InputError(f"smart.{name}: {getattr(self, name)}; use 0 or more")
-        for name in ("epsilon", "step_size"):
-            if getattr(self, name) <= 0:
-                raise InputError(f"smart.{name}: {getattr(self, name)}; use more than 0")
         for name in ("momentum", "early_momentum"):
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(f"smart.{name}: {getattr(self, name)}; use 0 to below 1")
@@ -117,21 +121,21 @@ class LoopSettings:
 
     epochs: int = 1
     updates_per_epoch: int = 0
-    batch_size: int = 8
+    batch_size: int = 16
     accumulation: int = 1
     order: str = "interleaved"
     pairs: tuple[tuple[str, str], ...] = ()
     surgery: str = "sum"
-    encoder_rate: float = 2e-5
+    encoder_rate: float = 5e-5
     head_rate: float = 1e-3
     weight_decay: float = 0.01
     course: Course = "linear"
     warmup_share: float = 0.1
-    clip: float = 1.0
+    clip: float = 0.0
     evaluate_every: int = 0
     checkpoint_every: int = 0
     seed: int = 0
-    precision: Precision = "no"
+    precision: Precision = "auto"
     smart: SmartSettings = field(default_factory=SmartSettings)
 
 
@@ -153,5 +157,3 @@ def check_data(
     unknown = set(settings.smart.tasks) - tasks.keys()
     if unknown:
         raise InputError(f"smart.tasks: {unknown.pop()} is none of {', '.join(tasks)}")
-    if settings.surgery == "weighted":
-        raise InputError("surgery weighted: give the tasks' weights with their data, and use sum")

@@ -6,7 +6,6 @@ Sources: Yu et al. 2020 (PCGrad), algorithm 1; Wang et al. 2020 (GradVac), algor
 Shapes: ``T`` tasks, ``P`` parameters, ``G`` groups of parameters.
 """
 
-import difflib
 import importlib
 import math
 from collections.abc import Callable, Sequence
@@ -16,10 +15,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mtl.choices import suggestion
 from mtl.conflicts import Gradients, aggregate_jacobian, combine, group_grams
 from mtl.errors import InputError
 
-SURGERIES = ("sum", "weighted", "pcgrad", "gradvac")
+SURGERIES = ("sum", "pcgrad", "gradvac")
 """Surgeries by name; ``torchjd:NAME`` is any aggregator of TorchJD that keeps no state."""
 
 _TORCHJD = "torchjd:"
@@ -159,8 +159,8 @@ def make_surgery(
     *,
     tasks: int,
     seed: int,
-    task_weights: Sequence[float] = (),
     groups: int = 1,
+    turn: int = 0,
     beta: float = 1e-2,
 ) -> Surgery:
     """Make a surgery by its name.
@@ -169,8 +169,8 @@ def make_surgery(
         name: One of ``SURGERIES``, or ``torchjd:NAME``.
         tasks: How many tasks, T. In a turn that lacks some, their gradients are all None.
         seed: Starts the surgery's own random stream; the same on every process.
-        task_weights: T numbers, for ``weighted`` only.
         groups: How many groups of parameters; GradVac alone treats them apart.
+        turn: How many tasks a turn has; 0: all.
         beta: Pace of GradVac's targets.
 
     Raises:
@@ -178,29 +178,23 @@ def make_surgery(
     """
     listed = (*SURGERIES, f"{_TORCHJD}NAME")
     if name not in SURGERIES and not name.startswith(_TORCHJD):
-        raise InputError(f"surgery {name!r} is unknown; {_hint(name, listed)}")
-    if tasks < 2 and name not in ("sum", "weighted"):
+        raise InputError(
+            f"surgery {name!r} is unknown; {suggestion(name, listed)}there are {', '.join(listed)}"
+        )
+    if tasks < 2 and name != "sum":
         raise InputError(f"surgery {name!r} with {tasks} task; give another task, or surgery sum")
-    if len(task_weights) != (tasks if name == "weighted" else 0):
-        raise InputError(
-            f"surgery {name!r}: {len(task_weights)} task weights for {tasks} tasks; give one a "
-            "task with surgery weighted, and none with another"
-        )
-    if not all(0 <= weight < math.inf for weight in task_weights) or not 0 <= beta <= 1:
-        raise InputError(
-            f"surgery {name!r}: task weights {list(task_weights)} and beta {beta}; give weights "
-            "of 0 or more, and a beta from 0 to 1"
-        )
+    if not 0 <= beta <= 1:
+        raise InputError(f"surgery {name!r}: beta {beta}; give a beta from 0 to 1")
     generator = torch.Generator().manual_seed(seed)
     if name.startswith(_TORCHJD):
-        return _torchjd_surgery(name, tasks, generator)
+        return _torchjd_surgery(name, tasks, generator, turn=turn or tasks)
     if name == "gradvac":
         targets_GTT = torch.zeros(groups, tasks, tasks, dtype=torch.float64)
         rule = partial(_gradvac, targets_GTT=targets_GTT, generator=generator, beta=beta)
         return Surgery(rule, generator, {"targets_GTT": targets_GTT})
     if name == "pcgrad":
         return Surgery(_over_all(partial(pcgrad_weights, generator=generator)), generator)
-    weights_T = torch.tensor(task_weights or [1.0] * tasks, dtype=torch.float64)
+    weights_T = torch.ones(tasks, dtype=torch.float64)
     return Surgery(_over_all(lambda gram_TT: weights_T), generator)
 
 
@@ -221,9 +215,9 @@ def _over_all(rule: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
     return lambda gram_GTT: rule(gram_GTT.sum(dim=0)).repeat(len(gram_GTT), 1)
 
 
-def _torchjd_surgery(name: str, tasks: int, generator: torch.Generator) -> Surgery:
+def _torchjd_surgery(name: str, tasks: int, generator: torch.Generator, *, turn: int) -> Surgery:
     """Wrap one of TorchJD's aggregators: its weights where it has them, itself where not."""
-    aggregator, weighting = _torchjd_aggregator(name, tasks)
+    aggregator, weighting = _torchjd_aggregator(name, turn)
 
     def drawn(rule: Callable[[Tensor], Tensor], matrix: Tensor) -> Tensor:
         """Let TorchJD, which draws from torch's global stream, draw from the surgery's own."""
@@ -258,7 +252,10 @@ def _torchjd_aggregator(name: str, tasks: int) -> tuple[Any, Any]:
     kinds = {key: getattr(library, key) for key in sorted({*library.__all__} - bases)}
     kinds = {key: kind for key, kind in kinds.items() if issubclass(kind, library.Aggregator)}
     if wanted not in kinds:
-        raise InputError(f"surgery {name!r}: TorchJD has no {wanted!r}; {_hint(wanted, [*kinds])}")
+        raise InputError(
+            f"surgery {name!r}: TorchJD has no {wanted!r}; {suggestion(wanted, kinds)}"
+            f"there are {', '.join(kinds)}"
+        )
     try:
         aggregator = kinds[wanted](**_TORCHJD_SETTINGS.get(wanted, {}))
         with torch.random.fork_rng(devices=[]):
@@ -289,10 +286,3 @@ def _others(task: int, tasks: int, generator: torch.Generator) -> list[int]:
 def _on_a_line(cosine: float) -> float:
     """Take a cosine that is ±1 but for rounding to be ±1."""
     return math.copysign(1.0, cosine) if 1 - abs(cosine) < _PARALLEL else cosine
-
-
-def _hint(name: str, known: Sequence[str]) -> str:
-    lowered = {key.lower(): key for key in known}
-    close = difflib.get_close_matches(name.lower(), lowered, n=1)
-    meant = f"did you mean {lowered[close[0]]!r}? " if close else ""
-    return f"{meant}there are {', '.join(known)}"

@@ -12,9 +12,11 @@ from torch import Tensor
 
 from mtl.bert.model import MultitaskModel, pair_input
 from mtl.contrastive import (
+    can_contrast,
     hardest_triplet,
     multiple_negatives_ranking,
     not_negatives,
+    positive_class,
     positive_pairs,
     positive_rows,
     text_ids,
@@ -95,25 +97,26 @@ def _extra(model: MultitaskModel, name: str, data: TaskData) -> Term:
         reads = "one text" if task.arity == 1 else "both texts as one"
         raise InputError(
             f"task {name!r}: extra {data.extra} needs the vectors of two texts, and the head reads "
-            f"{reads}; leave it out, or give a task of pairs another head.pair than cross"
+            f"{reads}; leave it out, or give a task of pairs another tasks.{name}.pair than cross"
         )
-    if not len(positive_rows(rows)) and data.extra != "cosine_similarity":
+    if data.contrasts and not can_contrast(rows.select(positive_rows(rows))):
         raise InputError(
-            f"task {name!r}: extra {data.extra} learns from pairs that mean the same, and "
-            f"{rows.source} has none; leave it out"
+            f"task {name!r}: extra {data.extra} learns from pairs that mean the same, each against "
+            f"others, and {rows.source} has no two without a text in common; leave it out"
         )
-    term = _cosine(task) if data.extra == "cosine_similarity" else _contrast(data.extra, rows)
+    term = _contrast(data.extra, rows) if data.contrasts else _cosine(task)
     return lambda found, batch: data.extra_weight * term(found, batch)
 
 
 def _cosine(task: Task) -> Term:
     """Bind the squared distance of the cosine from the score, or from 1 for yes and 0 for no."""
     low, high = (task.low, task.high) if task.output == "score" else (0.0, 1.0)
+    yes = positive_class(task) if task.output == "classes" else -1
 
     def term(found: Outputs, batch: TaskBatch) -> Tensor:
         known_B = batch.scores_B
         if known_B is None:
-            known_B = batch.labels_B.float().masked_fill(batch.labels_B < 0, torch.nan)
+            known_B = (batch.labels_B == yes).float().masked_fill(batch.labels_B < 0, torch.nan)
         known_B = known_B.to(found.output.device)
         u_BD, v_BD, *_ = found.vectors
         return cosine_similarity((u_BD, v_BD), known_B, low=low, high=high)

@@ -13,7 +13,7 @@ import numpy as np
 from torch import Tensor
 
 from mtl.bert.model import MultitaskModel
-from mtl.checkpoint import named, part_of
+from mtl.checkpoint import named, of_this_recipe, part_of
 from mtl.conflicts import layer_groups
 from mtl.errors import InputError
 from mtl.machine import (
@@ -67,7 +67,9 @@ class MultitaskTrainer:
         check_data(model.tasks, data, settings)
         self.accelerator = join_processes()
         device, processes = self.accelerator.device, self.accelerator.num_processes
-        check_parts("multitask", settings.batch_size, settings.accumulation * processes)
+        parts = settings.accumulation * processes
+        least = 2 if any(task.contrasts for task in data.values()) else 1
+        check_parts("multitask", settings.batch_size, parts, least=least)
         precision = choose_precision(settings.precision, device, exact=settings.smart.on)
         self.autocast = partial(autocast, precision, device)
         self.model, self.data, self.settings = model.to(device), data, settings
@@ -111,8 +113,7 @@ class MultitaskTrainer:
         """
         self.model.train()
         turn = self.schedule.turn(*divmod(self.update_number, self.schedule.turns_per_epoch))
-        process = self.accelerator.process_index
-        with update_stream(self.settings.seed, self.update_number, process):
+        with update_stream(self.settings.seed, self.update_number, self.accelerator):
             losses = self.step.gradients({task: self.parts(task) for task in turn})
         losses = self.optimization.apply(losses)
         if self.proximal is not None:
@@ -132,17 +133,12 @@ class MultitaskTrainer:
         """Go on from what :meth:`state` returned.
 
         Raises:
-            InputError: It is of another model.
+            InputError: It is of another model, or of other settings.
         """
-        try:
+        with of_this_recipe():
             self.model.load_state_dict(part_of(state, "model."))
-        except RuntimeError as error:
-            raise InputError(
-                "the checkpoint is of another architecture than the recipe's "
-                f"({str(error).splitlines()[1].strip()}); restore the recipe, or train again"
-            ) from error
-        for name, part in self._stateful().items():
-            part.load_state(part_of(state, f"{name}."))
+            for name, part in self._stateful().items():
+                part.load_state(part_of(state, f"{name}."))
         self.served = self.schedule.served(
             *divmod(self.update_number, self.schedule.turns_per_epoch)
         )
@@ -251,10 +247,16 @@ def _proximal(model: MultitaskModel, settings: LoopSettings, updates: int) -> Pr
 
 def _surgery(settings: LoopSettings, schedule: Schedule, *, groups: int) -> Surgery | None:
     """Make the surgery; refuse one that would never act, or not on a turn's few tasks."""
-    name, tasks = settings.surgery, len(schedule.batches)
-    surgery = make_surgery(name, tasks=tasks, seed=settings.seed, groups=max(1, groups))
+    name = settings.surgery
     if name == "sum":
         return None
+    surgery = make_surgery(
+        name,
+        tasks=len(schedule.batches),
+        seed=settings.seed,
+        groups=max(1, groups),
+        turn=schedule.tasks_per_turn,
+    )
     if schedule.tasks_per_turn == 1:
         raise InputError(
             f"surgery {name!r} would never act: the order of tasks {settings.order!r} gives an "
@@ -265,7 +267,6 @@ def _surgery(settings: LoopSettings, schedule: Schedule, *, groups: int) -> Surg
             f"surgery {name!r} would never act: no parameter that tasks share is trained; train "
             "the encoder or a shared block, or use surgery sum"
         )
-    make_surgery(name, tasks=schedule.tasks_per_turn, seed=settings.seed)
     return surgery
 
 

@@ -145,12 +145,6 @@ def loaded_after(code, names):
     return done.stdout.split()
 
 
-def test_importing_all_of_analysis_loads_neither_torch_nor_transformers():
-    names = sorted({module_name(path) for path in (ROOT / "analysis").rglob("*.py")})
-    code = "import importlib\n" + "\n".join(f"importlib.import_module({name!r})" for name in names)
-    assert loaded_after(code, ("torch", "transformers", "mtl", "acgan_bert")) == []
-
-
 @pytest.mark.parametrize("package", PACKAGES)
 def test_importing_a_package_costs_next_to_nothing(package):
     heavy = ("torch", "transformers", "sklearn", "pandas", "matplotlib", "scipy", "numpy")

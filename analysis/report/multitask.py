@@ -1,39 +1,18 @@
 """What a report says of a multitask run: its tasks and technique, scores and conflicts."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from analysis.conflicts import pair_conflicts
 from analysis.report.sentences import count, interval_text
 from analysis.report.tables import Table, flat_rows
+from analysis.report.technique import technique
 from analysis.runs import Run
 from analysis.statistics import Interval
 from analysis.tasks import MEASURES, TaskScore, best_scores, task_scores
 from analysis.words import UNKNOWN, number, percent, shortened
 
-# Switches of a recipe, what each is in a plain run, and what else matters once it is another.
-PLAIN: tuple[tuple[str, object, tuple[str, ...]], ...] = (
-    ("encoder.mode", "finetune", ("last_layers", "lora_rank", "lora_alpha", "lora_modules")),
-    ("sharing.adapter", "none", ("pal_size",)),
-    ("sharing.shared_depth", 0, ("shared_width",)),
-    ("multitask.order", "interleaved", ("pairs",)),
-    ("multitask.surgery", "sum", ()),
-    ("smart.weight", 0.0, ("epsilon", "step_size", "steps")),
-    ("smart.proximal", 0.0, ("momentum", "early_momentum")),
-    ("contrastive.kind", "none", ("updates", "batch_size", "temperature")),
-)
-PLAIN_TASK: tuple[tuple[str, object, tuple[str, ...]], ...] = (
-    ("head", "mlp", ()),
-    ("depth", 0, ("width",)),
-    ("pair", "concat", ()),
-    ("loss", "auto", ()),
-    ("weight", 1.0, ()),
-    ("balanced", False, ()),
-    ("penalty", "none", ("penalty_weight",)),
-    ("extra", "none", ("extra_weight",)),
-)
 OVERALL = (
     ("mean", "Mean of the tasks' own scores"),
     ("normalized", "The same with correlations as (r + 1) / 2"),
@@ -56,7 +35,7 @@ def multitask_parts(run: Run) -> MultitaskParts:
     parameters = run.result.get("parameters") or {}
     return MultitaskParts(
         tasks=_tasks_table(run),
-        technique=_technique(run),
+        technique=technique(run),
         parameters=[
             (key, f"{int(value):,}" if value.isdigit() else value)
             for key, value in flat_rows(parameters)
@@ -78,15 +57,16 @@ def headline(run: Run) -> tuple[str, str]:
     tasks = "; ".join(f"{score.name} {_own(score)}" for score in scores)
     chosen = " These rows also guided training, so the scores flatter." if part == "dev" else ""
     if len(scores) == 1:
-        return (
-            f"The task's own score is {mean} on {part} rows.",
-            f"On {part} rows: {tasks}.{chosen}",
+        said = f"The own score of {scores[0].name} is {mean} on {part} rows."
+    else:
+        whose = "The tasks' own scores"
+        if len(scores) < len(run.tasks):
+            whose = f"The own scores of {len(scores)} of {len(run.tasks)} tasks"
+        said = (
+            f"{whose} have the mean {mean} on {part} rows ({normalized} where a correlation r "
+            "counts as (r + 1) / 2)."
         )
-    return (
-        f"The tasks' own scores have the mean {mean} on {part} rows ({normalized} where a "
-        "correlation r counts as (r + 1) / 2).",
-        f"On {part} rows: {tasks}.{chosen}",
-    )
+    return said, f"On {part} rows: {tasks}.{chosen}"
 
 
 def what_was_trained(run: Run) -> str:
@@ -122,20 +102,6 @@ def _tasks_table(run: Run) -> Table:
         )
     header = ("Task", "Data", "Labelled rows", "Unlabelled", "Classes", "Head", "Pair")
     return Table(header, rows, [False] * len(rows))
-
-
-def _technique(run: Run) -> list[tuple[str, str]]:
-    """Return the recipe's keys that are not those of plain fine-tuning, with their companions."""
-    found = []
-    for switch, plain, companions in PLAIN:
-        section, _, key = switch.partition(".")
-        found += _differing(run.recipe.get(section) or {}, section, (key, plain, companions))
-    for name, task in run.tasks.items():
-        recipe = (run.recipe.get("tasks") or {}).get(name) or {}
-        for key, plain, companions in PLAIN_TASK:
-            if key != "pair" or task.get("arity") == 2:
-                found += _differing(recipe, f"tasks.{name}", (key, plain, companions))
-    return found
 
 
 def _scores_table(run: Run) -> Table | None:
@@ -175,7 +141,7 @@ def _conflicts_table(run: Run) -> Table | None:
 
 
 def tasks_overview(runs: Sequence[Run], names: Sequence[str]) -> Table:
-    """Return one row a multitask run: its tasks' own scores, their mean, and how it was trained."""
+    """Return one row a multitask run: its tasks' own scores, and their mean if it scored all."""
     tasks = list(dict.fromkeys(task for run in runs for task in run.tasks))
     rows = []
     for run, name in zip(runs, names, strict=True):
@@ -183,39 +149,17 @@ def tasks_overview(runs: Sequence[Run], names: Sequence[str]) -> Table:
         own = {score.name: _shown(score.measure, score.own) for score in scores}
         part = scores[0].part if scores else UNKNOWN
         overall = (run.result.get(part) or {}).get("overall") or {}
-        differing = ", ".join(f"{key} {text.split(' (')[0]}" for key, text in _technique(run))
         rows.append(
             (
                 name,
                 *(own.get(task, UNKNOWN) for task in tasks),
-                number(overall.get("mean"), 3),
+                number(overall.get("mean"), 3) if len(own) == len(tasks) else UNKNOWN,
                 part,
                 number((run.result.get("parameters") or {}).get("trained"), 0),
-                shortened(differing, 120) or "plain",
             )
         )
-    header = ("Run", *tasks, "Mean", "Part", "Trained weights", "Technique")
+    header = ("Run", *tasks, "Mean", "Part", "Trained weights")
     return Table(header, rows, [False] * len(rows))
-
-
-def _differing(
-    values: Mapping[str, Any], where: str, switch: tuple[str, object, tuple[str, ...]]
-) -> list[tuple[str, str]]:
-    """Return a switch that is not plain, with what else matters then; nothing if it is plain."""
-    key, plain, companions = switch
-    value = values.get(key, plain)
-    if value == plain:
-        return []
-    known = [f"{name} {_plain_text(values[name])}" for name in companions if values.get(name)]
-    more = f" ({', '.join(known)})" if known else ""
-    return [(f"{where}.{key}", f"{_plain_text(value)}{more}")]
-
-
-def _plain_text(value: object) -> str:
-    """Return a value of a recipe as it would be written there, lists without brackets."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _own(score: TaskScore) -> str:

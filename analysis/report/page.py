@@ -37,6 +37,7 @@ from analysis.report.tables import (
     generator_table,
     overview_table,
 )
+from analysis.report.technique import recipe_differences
 from analysis.runs import Run, read_run
 from analysis.scores import verdict
 from analysis.words import shortened
@@ -48,6 +49,10 @@ PICTURES = {
     "comparison": (
         "Dot chart of every method's score with its interval; the table below has the numbers.",
         "Every method's score with its 95% interval, this model in bold.",
+    ),
+    "contrastive": (
+        "Line chart of the loss over the updates of the contrastive stage.",
+        "The contrastive stage ahead of multitask training, as recorded in contrastive.jsonl.",
     ),
     "curves": (
         "Two line charts over the training steps: losses and scores.",
@@ -172,11 +177,18 @@ def _overview(runs: Sequence[Run], names: Sequence[str]) -> list[tuple[Table, st
             overview_table,
             "Each run against the best baseline that was scored on the same rows.",
         ),
-        (True, tasks_overview, "Each task's own score: Pearson's r of a score, else accuracy."),
+        (
+            True,
+            tasks_overview,
+            "Each task's own score: Pearson's r of a score, else accuracy. Only runs "
+            "that scored every task here have a mean.",
+        ),
+        (True, recipe_differences, "The keys of the recipe in which these runs differ."),
     ):
         chosen = [pair for pair in zip(runs, names, strict=True) if bool(pair[0].tasks) == several]
-        if chosen:
-            tables.append((table_of(*zip(*chosen, strict=True)), caption))
+        table = table_of(*zip(*chosen, strict=True)) if chosen else None
+        if table:
+            tables.append((table, caption))
     return tables
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from analysis.runs import Run
-from analysis.scores import comparison, scored_part, verdict
+from analysis.scores import Score, comparison, scored_part, verdict
 from analysis.words import UNKNOWN, number, percent, readable, shortened
 
 # Key, name, what is better, digits; the floor's key drops "_distance".
@@ -54,21 +54,27 @@ class Fake:
 
 
 def comparison_table(run: Run) -> Table | None:
-    """Return all methods that were scored on the same rows, best first."""
+    """Return all methods that were scored on the same rows, best first.
+
+    Pearson's r stands beside the accuracy of a score's buckets, where it is known.
+    """
     scores = comparison(run.result)
     if not scores:
         return None
-    measure = readable(scored_part(run.result)[1])
+    correlated = any(score.pearson is not None for score in scores)
     rows = [
         (
             score.name,
             percent(score.value),
             f"{percent(score.low)} to {percent(score.high)}",
             percent(score.macro_f1),
+            *(_correlation_cells(score) if correlated else ()),
         )
         for score in scores
     ]
-    header = ("Method", measure.capitalize(), "95% interval", "Macro F1")
+    measure = readable(scored_part(run.result)[1])
+    header = ["Method", measure.capitalize(), "95% interval", "Macro F1"]
+    header += ["Pearson's r", "95% interval of r"] if correlated else []
     return Table(header, rows, [score.highlighted for score in scores])
 
 
@@ -163,17 +169,30 @@ def fakes_by_class(run: Run) -> list[tuple[str, list[Fake]]]:
     return [(name, fakes) for name, fakes in found.items() if fakes]
 
 
-def flat_rows(content: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """Return nested keys as dotted names with their values as text."""
-    rows: list[tuple[str, str]] = []
+def flat(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested keys as dotted names, with their values.
+
+    Example:
+        >>> flat({"seed": 1, "smart": {"weight": 5.0}})
+        {'seed': 1, 'smart.weight': 5.0}
+    """
+    values: dict[str, Any] = {}
     for key, value in content.items():
         name = f"{prefix}{key}"
-        if isinstance(value, Mapping):
-            rows += flat_rows(value, f"{name}.")
-        else:
-            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-            rows.append((name, text))
-    return rows
+        values |= flat(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
+    return values
+
+
+def flat_rows(content: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return nested keys as dotted names, with their values as text."""
+    return [(key, plain_text(value)) for key, value in flat(content).items()]
+
+
+def plain_text(value: object) -> str:
+    """Return a string as it is, any other value as JSON."""
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, default=str)  # YAML also has dates
 
 
 def _fake(row: Mapping[str, Any]) -> Fake:
@@ -192,6 +211,13 @@ def _sentence(row: Mapping[str, Any]) -> str:
     texts = [str(row[key]) for key in ("text", "text_pair") if row.get(key)]
     line = " / ".join(" ".join(text.split()) for text in texts)
     return line if len(line) <= SENTENCE_LIMIT else f"{line[:SENTENCE_LIMIT].rstrip()}…"
+
+
+def _correlation_cells(score: Score) -> tuple[str, str]:
+    """Return Pearson's r and its interval, dashes where they are not known."""
+    bounds = score.pearson_interval
+    ends = f"{bounds.low:.3f} to {bounds.high:.3f}" if bounds else UNKNOWN
+    return number(score.pearson, 3), ends
 
 
 def _share(value: object) -> str:

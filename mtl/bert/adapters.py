@@ -62,7 +62,7 @@ def check_tasks(tasks: Sequence[str]) -> None:
     taken = [task for task in tasks if not task or "." in task or hasattr(nn.ModuleDict(), task)]
     if not tasks or taken or len(set(tasks)) != len(tasks):
         raise InputError(
-            f"adapters: the tasks are {list(tasks)}; give at least one, each once, without dots, "
+            f"tasks: they are {list(tasks)}; give at least one, each once, without dots, "
             "and none called like an attribute of a torch module"
         )
 
@@ -95,14 +95,14 @@ def add_experts(
     check_tasks(tasks)
     if rank < 1 or alpha <= 0 or not 0 <= dropout < 1:
         raise InputError(
-            f"adapters: rank {rank}, alpha {alpha}, dropout {dropout}; "
-            "use rank >= 1, alpha > 0 and a dropout below 1"
+            f"encoder.lora_rank {rank}, encoder.lora_alpha {alpha}, dropout {dropout}; "
+            "use a rank >= 1, an alpha > 0 and a dropout below 1"
         )
     try:
         from peft import LoraConfig, inject_adapter_in_model
     except ImportError as error:
         raise InputError(
-            f"adapters: low-rank experts need peft, which does not load ({error}); pip install peft"
+            f"encoder.mode: lora needs peft, which does not load ({error}); pip install peft"
         ) from error
     # Whole paths: peft matches endings, and attention.output.dense ends in output.dense as well.
     targets = _paths(encoder, modules)
@@ -128,7 +128,7 @@ def _paths(encoder: TextEncoder, modules: Sequence[str] | None) -> list[str]:
     absent = [name for name in wanted if name not in linear]
     if absent or not wanted:
         raise InputError(
-            f"adapters.modules: a layer of {encoder.name!r} has no linear map "
+            f"encoder.lora_modules: a layer of {encoder.name!r} has no linear map "
             f"{absent[0] if absent else 'of an empty list'}; it has {', '.join(linear)}"
         )
     return [f"{root}.{index}.{name}" for index in range(len(layers)) for name in wanted]
@@ -148,7 +148,9 @@ def use_expert(encoder: TextEncoder, task: str | None) -> Iterator[None]:
     layer = _expert_layers(encoder)[0]
     before = None if layer.disable_adapters else layer.active_adapters[0]
     if task is not None and task not in layer.lora_A:
-        raise InputError(f"adapters: no expert for {task!r}; there are {', '.join(layer.lora_A)}")
+        raise InputError(
+            f"sharing.adapter: no expert for {task!r}; there are {', '.join(layer.lora_A)}"
+        )
     _activate(encoder, task)
     try:
         yield
@@ -162,7 +164,7 @@ def _expert_layers(encoder: TextEncoder) -> list["LoraLayer"]:
         from peft.tuners.lora import LoraLayer
 
         return [module for module in encoder.modules() if isinstance(module, LoraLayer)]
-    raise InputError("adapters: the encoder has no low-rank experts; add them first")
+    raise InputError("encoder.mode: the encoder has no low-rank experts; add them first")
 
 
 def _activate(encoder: TextEncoder, task: str | None) -> None:
@@ -192,7 +194,7 @@ def set_trainable(encoder: TextEncoder, mode: TrainMode, *, last_layers: int = 1
     Raises:
         InputError: The mode is unknown, or the encoder lacks what it needs.
     """
-    check_choice("encoder.train", mode, TrainMode)
+    check_choice("encoder.mode", mode, TrainMode)
     chosen = list(_chosen(encoder, mode, last_layers))
     encoder.requires_grad_(False)
     for parameter in chosen:
@@ -208,7 +210,7 @@ def _chosen(encoder: TextEncoder, mode: TrainMode, last_layers: int) -> Iterable
     if mode == "lora":
         experts = [value for name, value in encoder.named_parameters() if "lora_" in name]
         if not experts:
-            raise InputError("encoder.train: lora needs low-rank experts; add them first")
+            raise InputError("encoder.mode: lora needs low-rank experts; add them first")
         return experts
     layers = encoder_layers(encoder)[1]
     if not 1 <= last_layers <= len(layers):

@@ -55,14 +55,14 @@ class HeadSettings:
     hidden_dropout: float | None = None
 
     def __post_init__(self) -> None:
-        check_choice("head.kind", self.kind, HeadKind)
-        check_choice("head.pair", self.pair, PairKind)
-        check_choice("head.activation", self.activation, Activation)
+        check_choice("head", self.kind, HeadKind)
+        check_choice("pair", self.pair, PairKind)
+        check_choice("activation", self.activation, Activation)
         if self.depth < 0 or self.width < 1:
             raise InputError(f"head: depth {self.depth}, width {self.width}; use at least 0, 1")
         for dropout in (self.dropout, self.hidden_dropout):
             if dropout is not None and not 0 <= dropout < 1:
-                raise InputError(f"head.dropout: {dropout} is no probability below 1")
+                raise InputError(f"dropout: {dropout} is no probability below 1")
 
 
 def pair_features(kind: PairKind, *vectors: Tensor) -> Tensor:
@@ -223,13 +223,14 @@ class JoinedHead(nn.Module):
         return self.head(pair_features(self.pair, *vectors))
 
 
-def build_head(task: Task, settings: HeadSettings, dimension: int) -> nn.Module:
+def build_head(task: Task, settings: HeadSettings, dimension: int, *, name: str = "") -> nn.Module:
     """Make a task's head.
 
     Args:
         task: What is predicted.
         settings: How.
         dimension: Width D of the vectors: the encoder's, or the shared block's.
+        name: What the model calls the task, for messages; empty: as it calls itself.
 
     Raises:
         InputError: The settings contradict the task.
@@ -240,7 +241,7 @@ def build_head(task: Task, settings: HeadSettings, dimension: int) -> nn.Module:
         >>> head(torch.ones(3, 8), torch.zeros(3, 8)).shape
         torch.Size([3, 2])
     """
-    _check_fits(task, settings)
+    _check_fits(name or task.name, task, settings)
     mlp = partial(
         MLPHead,
         width=settings.width,
@@ -264,7 +265,7 @@ def build_head(task: Task, settings: HeadSettings, dimension: int) -> nn.Module:
     return JoinedHead(pair, body if many else nn.Sequential(body, nn.Flatten(0)))
 
 
-def _check_fits(task: Task, settings: HeadSettings) -> None:
+def _check_fits(name: str, task: Task, settings: HeadSettings) -> None:
     """Refuse a head that cannot predict this task."""
     kind, problem = settings.kind, ""
     if kind == "binary" and (task.output != "classes" or task.num_classes != 2):
@@ -275,11 +276,11 @@ def _check_fits(task: Task, settings: HeadSettings) -> None:
         problem = "it compares two sentences, and this task has one; use sigmoid or mlp"
     elif kind in COSINE_KINDS and settings.pair in ("cross", "triplet"):
         problem = (
-            f"it compares sentences encoded apart, and head.pair is {settings.pair}; "
-            "use head.pair concat, or head.kind sigmoid"
+            f"it compares sentences encoded apart, and tasks.{name}.pair is {settings.pair}; "
+            "use pair concat, or head sigmoid"
         )
     if problem:
-        raise InputError(f"task {task.name!r}: head.kind is {kind}, but {problem}")
+        raise InputError(f"tasks.{name}.head: {kind}, but {problem}")
 
 
 def predictions(task: Task, output: Tensor) -> Tensor:

@@ -78,12 +78,12 @@ class ModelSettings:
     activation: Activation = "relu"
 
     def __post_init__(self) -> None:
-        check_choice("model.train", self.train, TrainMode)
-        check_choice("model.adapter", self.adapter, Adapter)
-        check_choice("model.activation", self.activation, Activation)
+        check_choice("encoder.mode", self.train, TrainMode)
+        check_choice("sharing.adapter", self.adapter, Adapter)
+        check_choice("sharing.activation", self.activation, Activation)
         if self.adapter == "experts" and self.train != "lora":
             raise InputError(
-                f"model.adapter experts trains adapters only, but model.train is {self.train}; "
+                f"sharing.adapter experts trains adapters only, but encoder.mode is {self.train}; "
                 "use lora"
             )
 
@@ -144,7 +144,7 @@ class MultitaskModel(nn.Module, SavedModel):
         else:
             width = encoder.dimension
         self.heads = nn.ModuleDict(
-            {name: build_head(task, heads[name], width) for name, task in tasks.items()}
+            {n: build_head(task, heads[n], width, name=n) for n, task in tasks.items()}
         )
 
     def encode(

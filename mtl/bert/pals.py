@@ -103,7 +103,9 @@ class PALs(nn.Module):
             InputError: There are no PALs for this task.
         """
         if task is not None and task not in self.tasks:
-            raise InputError(f"adapters: no PALs for {task!r}; there are {', '.join(self.tasks)}")
+            raise InputError(
+                f"sharing.adapter: no PALs for {task!r}; there are {', '.join(self.tasks)}"
+            )
         before, self.active = self.active, task
         try:
             yield
@@ -128,7 +130,7 @@ class _Tap:
             self.extra_BLD = None
             return
         if module.training and module.gradient_checkpointing:
-            raise InputError("adapters: PALs and gradient checkpointing exclude each other")
+            raise InputError("sharing.adapter: pals and gradient checkpointing exclude each other")
         h_BLD = args[0] if args else kwargs["hidden_states"]
         mask = args[1] if len(args) > 1 else kwargs.get("attention_mask")
         if mask is not None and mask.ndim == 2:  # flash attention's: 1 on tokens
@@ -164,15 +166,19 @@ def add_pals(encoder: TextEncoder, tasks: Sequence[str], *, size: int | None = N
     config = encoder.config
     if not all(isinstance(layer, BertLayer | RobertaLayer) for layer in layers):
         raise InputError(
-            f"adapters: PALs need the layers of a BERT or RoBERTa, and {encoder.name!r} has "
-            f"{type(layers[0]).__name__}; use low-rank experts"
+            "sharing.adapter: pals needs the layers of a BERT or RoBERTa, and "
+            f"{encoder.name!r} has {type(layers[0]).__name__}; use experts"
         )
     if config.chunk_size_feed_forward:
-        raise InputError("adapters: PALs need chunk_size_feed_forward 0 in the encoder's config")
+        raise InputError(
+            "sharing.adapter: pals needs chunk_size_feed_forward 0 in the encoder's config"
+        )
     heads = config.num_attention_heads
     size = pal_size(encoder.dimension, heads) if size is None else size
     if size < 1 or size % heads:
-        raise InputError(f"adapters.size: {size} is no multiple of the encoder's {heads} heads")
+        raise InputError(
+            f"sharing.pal_size: {size} is no multiple of the encoder's {heads} heads; use one, or 0"
+        )
     projected = partial(
         ProjectedAttention,
         encoder.dimension,

@@ -4,10 +4,10 @@ Known names come first; the content decides only where it does so clearly. A wro
 an experiment, so a doubtful one is an error that lists the columns.
 """
 
-import difflib
 import re
 from dataclasses import dataclass, replace
 
+from mtl.choices import suggestion
 from mtl.errors import InputError
 from mtl.text.labels import is_number, is_whole
 from mtl.text.table import Table
@@ -196,11 +196,9 @@ def _has_few_values(table: Table, name: str) -> bool:
 def _check_known(table: Table, name: str, flag: str) -> None:
     if name in table.columns:
         return
-    close = difflib.get_close_matches(name, table.columns, n=1, cutoff=0.5)
-    hint = f"did you mean {close[0]!r}? " if close else ""
     raise InputError(
-        f"{table.source}: no column {name!r} (--data.{flag}); {hint}the columns are: "
-        f"{table.listed()}"
+        f"{table.source}: no column {name!r} (--data.{flag}); "
+        f"{suggestion(name, table.columns, cutoff=0.5)}the columns are: {table.listed()}"
     )
 
 

@@ -43,6 +43,7 @@ def finished_run(tmp_path_factory, encoder_folder):
         *("--encoder.name", str(encoder_folder)),
         *("--training.steps", "6", "--training.members", "2", "--training.batch_size", "8"),
         *("--training.eval_every_steps", "3", "--training.checkpoint_every_steps", "3"),
+        *("--discriminator.spectra", "[0.0, 0.5]"),
         *("--report.baselines", '["logistic_regression"]'),
     )
     out, printed = folder / "run", io.StringIO()
@@ -79,6 +80,7 @@ def small_recipe(sentences_csv, encoder_folder) -> Recipe:
         "encoder.name": str(encoder_folder),
         "generator.width": 16,
         "discriminator.width": 16,
+        "discriminator.spectra": [0.0, 0.5],
         "training.members": 2,
         "training.steps": 40,
         "training.batch_size": 16,

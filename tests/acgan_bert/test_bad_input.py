@@ -88,6 +88,7 @@ def test_a_full_disk_leaves_an_older_prediction_as_it_was(place, monkeypatch, ca
     assert snapshot(place.folder) == before
 
 
+NO_FIGURES = ("--report.figures", "false")
 STRANGE = {
     "empty": "",
     "blank": "   ",
@@ -109,7 +110,7 @@ def test_strange_texts_train_and_predict(place, tmp_path, capfd):
     source = tmp_path / "strange.jsonl"
     source.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     out = tmp_path / "out"
-    flags = [*place.flags, "--data.train", str(source), "--out", str(out)]
+    flags = [*place.flags, "--data.train", str(source), "--out", str(out), *NO_FIGURES]
     assert cli.main(["train", *flags]) == 0, capfd.readouterr().err
     labels = tmp_path / "labels.csv"
     assert cli.main(["predict", str(out), str(source), "--out", str(labels)]) == 0

@@ -69,7 +69,7 @@ def test_member_trains_as_it_would_alone(name):
     )
     together = ensemble(*members)
     singles = [ensemble(member) for member in members]
-    for _ in range(15):
+    for _ in range(8):
         together.step()
         for single in singles:
             single.step()

@@ -13,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
 import acgan_bert
+from acgan_bert import warm_start
 from acgan_bert.estimator import ACGANBertClassifier, encode_labels, is_text
 from mtl.errors import InputError
 from tests.toy import blobs
@@ -24,6 +25,14 @@ TEXTS = [f"a {('dull', 'funny')[label]} film number {row}" for row, label in enu
 
 def classifier(**changes):
     return ACGANBertClassifier(**{"members": 1, "steps": 5, "random_state": 0, **changes})
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_penalty():
+    """Weigh one penalty, not four: nearly all of a small fit's time, and no matter here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(warm_start, "STRENGTHS", (3.0,))
+        yield
 
 
 @pytest.fixture(scope="module")

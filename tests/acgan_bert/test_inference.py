@@ -131,7 +131,7 @@ def test_samples_of_an_unknown_class_name_the_nearest(small_run):
 
 
 def test_samples_come_without_the_training_data(small_run, monkeypatch, caplog):
-    def gone(_):
+    def gone(*_, **__):
         raise InputError("sentences.csv: no such file")
 
     monkeypatch.setattr(module, "read_parts", gone)

@@ -96,6 +96,7 @@ def test_a_wrong_file_is_named(name, content, flag, said, refused, tmp_path):
     [
         (["--tasks.similarity.train", "nowhere.csv"], ["nowhere.csv", "no such file"]),
         (["--tasks.paraphrase.text_pair", "second"], ["'second'", "sentence2"]),
+        (["--tasks.sentiment.labels_per_class", "50"], ["sentiment-train.csv: labels_per_class"]),
         (["--multitask.surgery", "pcgard"], ["pcgard", "did you mean 'pcgrad'"]),
         (["--multitask.surgery", "torchjd:Nothing"], ["Nothing"]),
         (["--multitask.surgery", "pcgrad", "--multitask.order", "annealed"], ["never act"]),
@@ -115,8 +116,11 @@ def test_a_wrong_file_is_named(name, content, flag, said, refused, tmp_path):
         (["--multitask.precision", "fp16"], ["fp16 needs a GPU"]),
         (["--multitask.batch_size", "1", "--multitask.accumulation", "2"], ["batch_size"]),
         (["--training.log_with", "tensorbord"], ["tensorbord", "tensorboard"]),
-        (["--gan", "true"], ["tasks.sentiment.train", "--gan false"]),
-        (["--data.label_fraction", "0.1"], ["data", "tasks.sentiment.train"]),
+        (["--gan", "true"], ["of the multitask BERT", "--gan false"]),
+        (["--data.label_fraction", "0.1"], ["data.label_fraction", "the keys of tasks.sentiment"]),
+        (["--encoder.pair", "cross"], ["encoder.pair is of the GAN"]),
+        (["--training.steps", "5"], ["training.steps is of the GAN"]),
+        (["--contrastive.kind", "both", "--multitask.surgery", "pcgard"], ["pcgard"]),
         (["--encoder.mode", "frozen", "--contrastive.kind", "both"], ["encoder"]),
         (["--multitask.clip", "-1"], ["multitask.clip", "-1"]),
         (["--tasks.sentiment.depht", "1"], ["did you mean --tasks.sentiment.depth"]),
@@ -124,6 +128,16 @@ def test_a_wrong_file_is_named(name, content, flag, said, refused, tmp_path):
 )
 def test_a_wrong_setting_is_named(more, said, refused):
     refused(said, *more)
+
+
+def test_a_tracker_that_does_not_start_is_named(refused, monkeypatch):
+    from accelerate.tracking import TensorBoardTracker
+
+    def start(self):
+        raise RuntimeError("no account")
+
+    monkeypatch.setattr(TensorBoardTracker, "start", start)
+    refused(["tensorboard does not start", "no account"], "--training.log_with", "tensorboard")
 
 
 def test_surgery_with_one_task_is_named(refused, tmp_path, encoder_folder):
@@ -139,8 +153,20 @@ def test_no_task_with_data_is_named(refused, encoder_folder):
     refused(["no task has text", "--tasks.sentiment.train"], words=words)
 
 
-def test_the_gan_wants_a_frozen_encoder(refused):
-    refused(["encoder.mode", "frozen"], words=["train", "--encoder.mode", "finetune"])
+@pytest.mark.parametrize(
+    "words", [["--encoder.mode", "finetune"], ["--multitask.surgery", "pcgrad"]]
+)
+def test_the_gan_takes_no_key_of_the_multitask_bert(words, refused):
+    refused([words[0][2:], "frozen", "--gan false"], words=["train", *words])
+
+
+def test_several_sources_are_not_embedded_as_one(refused):
+    refused(["name the file to embed"], words=["embed", "mtl-pcgrad"])
+
+
+def test_a_base_of_several_names_is_no_base(refused, tmp_path):
+    (tmp_path / "mine.yaml").write_text("base: [mtl-pcgrad, mtl-cross]\n", "utf-8")
+    refused(["mine.yaml, line 1", "base", "several"], words=["train", "mine.yaml"])
 
 
 def test_using_a_run_wrongly_is_named(refused, finished, tmp_path):
@@ -154,13 +180,13 @@ def test_using_a_run_wrongly_is_named(refused, finished, tmp_path):
     refused(["no generator"], words=["sample", finished, "--label", "0", "-n", "2"])
 
 
-def test_a_checkpoint_of_another_architecture_is_named(refused, finished, tmp_path):
+def test_an_edited_recipe_is_named(refused, finished, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(finished, run)
     (run / "result.json").unlink()
     text = (run / "recipe.yaml").read_text("utf-8")
     (run / "recipe.yaml").write_text(text.replace("shared_depth: 0", "shared_depth: 1"), "utf-8")
-    refused(["another architecture", "shared"], words=["resume", run])
+    refused(["recipe.yaml", "edited since the run was started"], words=["resume", run])
 
 
 def test_changed_data_is_named(refused, finished, tmp_path):

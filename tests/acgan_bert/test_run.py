@@ -40,7 +40,7 @@ class Recorder:
         self.stages.append((name, total))
         self.done[name] = 0
 
-    def advance(self, done):
+    def advance(self, done, total=None):
         name = self.stages[-1][0]
         assert done >= self.done[name]
         self.done[name] = done

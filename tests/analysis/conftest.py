@@ -1,6 +1,7 @@
 """A run directory made by hand, from the format and not from the code that writes runs."""
 
 import json
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,12 @@ def write_lines(path, rows):
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
+@cache
+def curves(kind):
+    """Draw the learning curves once: every run has the same."""
+    return analysis.render(analysis.learning_curves(RECORDS), kind)
+
+
 @pytest.fixture
 def make_run(tmp_path):
     """Return a function that writes a run directory and returns its path."""
@@ -82,9 +89,8 @@ def make_run(tmp_path):
         (root / "recipe.yaml").write_text(json.dumps(recipe), encoding="utf-8")
         environment = {"python": "3.11", "command": f"acgan-bert train {source}"}
         (root / "env.json").write_text(json.dumps(environment), encoding="utf-8")
-        curves = analysis.learning_curves(RECORDS)
-        (root / "figures" / "curves.png").write_bytes(analysis.render(curves, "png"))
-        (root / "figures" / "curves.svg").write_bytes(analysis.render(curves, "svg"))
+        for kind in ("png", "svg"):
+            (root / "figures" / f"curves.{kind}").write_bytes(curves(kind))
         return root
 
     return make

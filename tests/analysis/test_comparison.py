@@ -2,7 +2,7 @@
 
 import pytest
 
-from analysis import comparison, verdict
+from analysis import comparison, correlation_interval, verdict
 from analysis.scores import scored_part
 
 
@@ -62,6 +62,19 @@ def test_scores_of_other_parts_and_broken_entries_stay_out():
         "text": "no scores",
     }
     assert len(comparison(content)) == 3
+
+
+def test_a_score_task_has_correlations_with_intervals_beside_its_accuracy():
+    content = result(0.5, 0.6, pearson=0.2, rows=1000)
+    content["test"]["pearson"] = 0.7
+    other, model, majority = comparison(content)
+    assert (model.value, model.pearson) == (0.5, 0.7)
+    assert model.pearson_interval == correlation_interval(0.7, 1000)
+    assert other.pearson_interval == correlation_interval(0.2, 1000)
+    assert (majority.pearson, majority.pearson_interval) == (None, None)
+    assert verdict(content).baseline == "logistic regression"
+    content["test"] |= {"rows": 3}
+    assert comparison(content)[1].pearson_interval is None
 
 
 def test_dev_stands_in_for_a_missing_test_and_correlation_for_accuracy():

@@ -10,14 +10,16 @@ import pytest
 import analysis
 
 PROBE = """
+import importlib
+import pkgutil
 import sys
 import analysis
 light = [name for name in ("pandas", "scipy", "sklearn", "matplotlib") if name in sys.modules]
 assert not light, light
 for name in analysis.__all__:
     getattr(analysis, name)
-from analysis import statistics, projection, plots, runs
-import analysis.report.page
+for module in pkgutil.walk_packages(analysis.__path__, "analysis."):
+    importlib.import_module(module.name)
 heavy = {"torch", "transformers", "mtl", "acgan_bert", "matplotlib.pyplot"} & set(sys.modules)
 assert not heavy, heavy
 print(len(analysis.__all__))

@@ -43,6 +43,21 @@ def test_a_dev_score_is_called_one_that_flatters(make_run):
     assert "the score flatters" in page.text
 
 
+def test_a_score_task_shows_correlations_and_a_class_task_none(make_run):
+    """Regression: a run on scores was compared on the accuracy of its buckets alone."""
+    test = {"accuracy": 0.7, "macro_f1": 0.68, "rows": 1000, "pearson": 0.5}
+    baselines = {
+        "gan_bert": {"accuracy": 0.5, "pearson": 0.4, "on": "test"},
+        "label_spreading": {"accuracy": 0.4, "pearson": None, "on": "test"},
+    }
+    page = Page(report_of(make_run(changes={"test": test, "baselines": baselines})))
+    assert "Macro F1 Pearson's r 95% interval of r this model" in page.text
+    assert "67.1% to 72.8% 68.0% 0.500 0.452 to 0.545 GAN-BERT" in page.text
+    assert "0.400 0.347 to 0.451 label spreading" in page.text
+    assert "\N{EN DASH} \N{EN DASH} \N{EN DASH} The generator" in page.text
+    assert "Pearson" not in Page(report_of(make_run("classes"))).text
+
+
 def test_nothing_but_the_required_still_makes_a_page(make_run):
     changes = dict.fromkeys(
         ("test", "dev", "baselines", "generator", "labels", "seconds", "notes", "task")

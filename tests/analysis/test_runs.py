@@ -35,6 +35,13 @@ def test_reads_several_tasks_and_their_conflicts(tmp_path, make_run):
     assert (read_run(make_run()).tasks, read_run(make_run("b")).conflicts) == ({}, [])
 
 
+def test_reads_the_contrastive_stage_if_there_was_one(tmp_path):
+    root = write_multitask_run(tmp_path / "run", evaluations=1)
+    assert read_run(root).contrastive == []
+    (root / "contrastive.jsonl").write_text('{"step": 10, "supervised_loss": 0.5, "norm": 1.0}\n')
+    assert read_run(root).contrastive == [{"step": 10, "supervised_loss": 0.5, "norm": 1.0}]
+
+
 def test_not_a_run(tmp_path):
     with pytest.raises(ValueError, match="found no such directory"):
         read_run(tmp_path / "nowhere")
@@ -57,6 +64,7 @@ def test_not_a_run(tmp_path):
             b'{"step": 1}\n',
             r"conflicts\.jsonl: damaged: record 1 has no",
         ),
+        ("contrastive.jsonl", b"[1]\n", r"contrastive\.jsonl: damaged: line 1"),
         ("recipe.yaml", b"a: [", r"recipe\.yaml: damaged: not YAML"),
         ("recipe.yaml", b"just words", r"recipe\.yaml: damaged: found str"),
         ("env.json", None, r"env\.json: cannot be read"),

@@ -11,6 +11,7 @@ from mtl.contrastive import (
     hardest_triplet,
     multiple_negatives_ranking,
     not_negatives,
+    positive_class,
     positive_rows,
     simcse,
     text_ids,
@@ -198,8 +199,47 @@ def test_positive_rows_of_a_corpus():
 
 def test_of_three_classes_none_is_known_to_mean_the_same():
     inference = Task(name="inference", arity=2, output="classes", classes=("no", "neutral", "yes"))
-    with pytest.raises(InputError, match="'inference': 3 classes, and which of them means"):
+    with pytest.raises(
+        InputError, match="its classes are no, neutral, yes, and which of them says"
+    ):
         positive_rows(corpus_of(inference, labels=[1, 2]))
+
+
+@pytest.mark.parametrize(
+    ("no", "yes"),
+    [
+        ("0", "1"),
+        ("0.0", "1.0"),
+        ("no", "YES"),
+        ("N", "Y"),
+        ("False", "True"),
+        ("F", "T"),
+        ("not_duplicate", "duplicate"),
+        ("Not Equivalent", "equivalent"),
+        ("non-match", "match"),
+        ("no_match", "match"),
+        ("unrelated", "related"),
+        ("different", "paraphrase"),
+        ("unique", "duplicate"),
+        ("negative", "positive"),
+    ],
+)
+def test_the_positive_class_is_known_by_the_names_and_not_by_their_order(no, yes):
+    for classes in ((no, yes), (yes, no)):
+        task = Task(name="pairs", arity=2, output="classes", classes=classes)
+        assert classes[positive_class(task)] == yes
+    rows = corpus_of(task, labels=[0, 1, -1])  # yes comes first
+    assert positive_rows(rows).tolist() == [0]
+
+
+@pytest.mark.parametrize(
+    "classes", [("A", "B"), ("1", "2"), ("different", "unrelated"), ("0", "yes"), ("notary", "not")]
+)
+def test_names_that_do_not_tell_yes_from_no_are_refused(classes):
+    task = Task(name="pairs", arity=2, output="classes", classes=classes)
+    said = f"task 'pairs': its classes are {', '.join(classes)}, and .* label the pairs 0 and 1"
+    with pytest.raises(InputError, match=said):
+        positive_class(task)
 
 
 def corpus_of(task, labels=(), scores=None):

@@ -140,26 +140,30 @@ def test_predictions_are_probabilities_or_clipped_scores():
         (PARAPHRASE, {"kind": "sigmoid"}, "this task has classes; use mlp"),
         (SENTIMENT, {"kind": "binary"}, "needs exactly two classes; use mlp"),
         (SIMILARITY, {"kind": "binary"}, "needs exactly two classes; use mlp"),
-        (SIMILARITY, {"kind": "cosine-relu", "pair": "cross"}, "use head.pair concat"),
-        (SIMILARITY, {"kind": "cosine-relu", "pair": "triplet"}, "use head.pair concat"),
+        (
+            SIMILARITY,
+            {"kind": "cosine-relu", "pair": "cross"},
+            "similarity.pair is cross; use pair",
+        ),
+        (SIMILARITY, {"kind": "cosine-relu", "pair": "triplet"}, "use pair concat, or head sigmo"),
         (replace(SIMILARITY, arity=1), {"kind": "cosine-relu"}, "has one; use sigmoid or mlp"),
     ],
 )
 def test_contradictions_say_what_to_do(task, settings, advice):
-    with pytest.raises(InputError, match=f"task '{task.name}': head.kind is .*{advice}"):
+    with pytest.raises(InputError, match=f"tasks.{task.name}.head: .*{advice}"):
         build_head(task, HeadSettings(**settings), D)
 
 
 @pytest.mark.parametrize(
     ("settings", "found"),
     [
-        ({"kind": "linear"}, "head.kind: 'linear' is unknown; use mlp, binary"),
-        ({"pair": "sum"}, "head.pair: 'sum'"),
-        ({"activation": "tanh"}, "head.activation: 'tanh'"),
+        ({"kind": "linear"}, "head: 'linear' is unknown; use mlp, binary"),
+        ({"pair": "sum"}, "pair: 'sum'"),
+        ({"activation": "tanh"}, "activation: 'tanh'"),
         ({"depth": -1}, "depth -1"),
         ({"width": 0}, "width 0"),
-        ({"dropout": 1.0}, "head.dropout: 1.0"),
-        ({"hidden_dropout": -0.1}, "head.dropout: -0.1"),
+        ({"dropout": 1.0}, "dropout: 1.0"),
+        ({"hidden_dropout": -0.1}, "dropout: -0.1"),
     ],
 )
 def test_settings_out_of_range(settings, found):

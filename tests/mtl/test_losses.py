@@ -227,7 +227,7 @@ def test_names_are_found_and_a_wrong_one_names_the_nearest():
     with pytest.raises(InputError) as error:
         loss_named("cross_entropi")
     assert str(error.value) == (
-        "unknown loss 'cross_entropi'; did you mean cross_entropy? the losses are "
+        "unknown loss 'cross_entropi'; did you mean 'cross_entropy'? the losses are "
         "cross_entropy, binary_cross_entropy, mean_squared_error, cosine_similarity"
     )
     with pytest.raises(InputError, match="unknown penalty 'zzz'; the penalties are l1, l2, linf"):

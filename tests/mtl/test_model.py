@@ -158,12 +158,27 @@ def test_fresh_adapters_leave_every_vector_as_it_was():
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"train": "all"}, "model.train: 'all' is unknown"),
-        ({"adapter": "lora"}, "model.adapter: 'lora' is unknown"),
-        ({"activation": "tanh"}, "model.activation: 'tanh' is unknown; use relu, leaky-relu, gelu"),
-        ({"adapter": "experts"}, "model.train is finetune; use lora"),
+        ({"train": "all"}, "encoder.mode: 'all' is unknown"),
+        ({"adapter": "lora"}, "sharing.adapter: 'lora' is unknown"),
+        (
+            {"activation": "tanh"},
+            "sharing.activation: 'tanh' is unknown; use relu, leaky-relu, gelu",
+        ),
+        ({"adapter": "experts"}, "encoder.mode is finetune; use lora"),
     ],
 )
 def test_settings_that_contradict_are_refused(settings, said):
     with pytest.raises(InputError, match=said):
         ModelSettings(**settings)
+
+
+def test_a_head_that_does_not_fit_is_named_by_its_key():
+    """A task calls itself after its label column, of which a recipe knows nothing."""
+    task = Task(name="label", arity=1, output="classes", classes=("0", "1", "2"))
+    with pytest.raises(InputError, match=r"^tasks\.topic\.head: binary, but it needs exactly two"):
+        MultitaskModel(
+            toy_encoder(),
+            {"topic": task},
+            {"topic": HeadSettings(kind="binary")},
+            ModelSettings(),
+        )

@@ -15,7 +15,7 @@ from mtl.contrastive import hardest_triplet, multiple_negatives_ranking
 from mtl.errors import InputError
 from mtl.losses import binary_cross_entropy
 from mtl.objective import Objective, Part
-from mtl.regularizers import DIVERGENCES, ProximalPoint, worst_perturbation
+from mtl.regularizers import DIVERGENCES, Ascent, ProximalPoint, worst_perturbation
 from mtl.settings import SmartSettings
 from mtl.terms import terms_of
 from mtl.text.collate import TokenBatch
@@ -26,7 +26,7 @@ from tests.properties import assert_parameters_unchanged, snapshot
 TRIPLET = {name: replace(head, kind="mlp", pair="triplet") for name, head in HEADS.items()}
 APART = HEADS | {"paraphrase": HeadSettings(pair="difference")}
 COLUMNS = ("input_ids", "attention_mask", "token_type_ids")
-WIDE = SmartSettings(weight=2.0, epsilon=0.1, step_size=0.05, steps=2)
+WIDE = SmartSettings(weight=2.0, ascent=Ascent(epsilon=0.1, step_size=0.05, steps=2))
 
 
 def setting(task, heads=HEADS, rows=6, dropout=False, **changes):
@@ -97,7 +97,7 @@ def test_smoothness_is_added_to_every_task(task, heads):
         embeddings,
         forward(embeddings),
         divergence=divergence,
-        ascent=WIDE,
+        ascent=WIDE.ascent,
         generator=torch.default_generator,
     )
     rough = divergence(forward(embeddings + shift), forward(embeddings)).mean()
@@ -167,11 +167,17 @@ def test_smart_makes_the_trained_function_smoother():
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("weight", -1), ("epsilon", 0), ("momentum", 1), ("steps", -1)]
+    ("settings", "name", "value"),
+    [
+        (SmartSettings, "weight", -1),
+        (SmartSettings, "momentum", 1),
+        (Ascent, "epsilon", 0),
+        (Ascent, "steps", -1),
+    ],
 )
-def test_settings_of_smart_out_of_range_are_refused(name, value):
+def test_settings_of_smart_out_of_range_are_refused(settings, name, value):
     with pytest.raises(InputError, match=f"smart.{name}: {value}; use"):
-        SmartSettings(**{name: value})
+        settings(**{name: value})
 
 
 def test_binary_loss_of_a_binary_head_is_that_of_its_one_logit():
@@ -252,5 +258,31 @@ def test_contrast_without_a_positive_pair_is_refused():
     model, data = build(APART)
     data["paraphrase"].train.corpus.labels[:] = 0
     data["paraphrase"] = replace(data["paraphrase"], extra="triplet")
-    with pytest.raises(InputError, match="learns from pairs that mean the same, and demo:paraphr"):
+    said = (
+        "learns from pairs that mean the same, each against others, and demo:paraphrase has no two"
+    )
+    with pytest.raises(InputError, match=said):
         MultitaskTrainer(model, data, LOOP)
+    data["paraphrase"].train.corpus.labels[:1] = 1
+    with pytest.raises(InputError, match=said):
+        MultitaskTrainer(model, data, LOOP)
+
+
+@pytest.mark.parametrize("extra", ["multiple_negatives_ranking", "triplet"])
+def test_contrast_in_micro_batches_of_one_pair_is_refused(extra):
+    model, data = build(APART)
+    data["paraphrase"] = replace(data["paraphrase"], extra=extra)
+    MultitaskTrainer(model, data, replace(LOOP, accumulation=3))
+    with pytest.raises(InputError, match="batch_size: 6 leaves less than 2 for each of 6 parts"):
+        MultitaskTrainer(model, data, replace(LOOP, accumulation=6))
+    data["paraphrase"] = replace(data["paraphrase"], extra="cosine_similarity")
+    MultitaskTrainer(model, data, replace(LOOP, accumulation=6))
+
+
+def test_cosine_goes_to_one_for_the_positive_class_wherever_it_stands():
+    model, data, batch = setting("paraphrase", APART, extra="cosine_similarity")
+    expected = extra_of(model, "paraphrase", data, batch)
+    task = model.tasks["paraphrase"]
+    model.tasks["paraphrase"] = replace(task, classes=task.classes[::-1])
+    turned = batch._replace(labels_B=1 - batch.labels_B)
+    torch.testing.assert_close(extra_of(model, "paraphrase", data, turned), expected)

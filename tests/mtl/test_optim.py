@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from mtl.errors import InputError
-from mtl.optim import course_of, parameter_groups
+from mtl.optim import Optimization, course_of, parameter_groups
 
 
 def test_only_matrices_decay_and_each_part_has_its_rate():
@@ -48,5 +48,28 @@ def test_rates_warm_up_and_follow_their_course(course, expected):
 
 def test_unknown_course_is_refused():
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
-    with pytest.raises(InputError, match=r"training\.course: 'down' is unknown"):
+    with pytest.raises(InputError, match=r"multitask\.course: 'down' is unknown"):
         course_of(optimizer, "down", warmup_share=0.1, updates=10)
+
+
+def test_moments_are_known_by_the_names_of_their_parameters():
+    """By position, those of one parameter went to another where fewer are trained."""
+
+    def optimization(*names):
+        values = [(name, nn.Parameter(torch.ones(2, 2))) for name in names]
+        groups = parameter_groups(values, (), encoder_rate=0.1, rest_rate=0.1, weight_decay=0.0)
+        return Optimization(groups, course="constant", warmup_share=0.0, updates=9, clip=0.0)
+
+    whole = optimization("layer.0", "layer.1")
+    for number, parameter in enumerate(whole.parameters):
+        parameter.grad = torch.full((2, 2), 1.0 + number)
+    whole.apply({})
+    turned = optimization("layer.1", "layer.0")
+    turned.load_state(whole.state())
+    for name, parameter in turned.named.items():
+        expected = whole.optimizer.state[whole.named[name]]
+        found = turned.optimizer.state[parameter]
+        assert found.keys() == expected.keys()
+        assert all(torch.equal(found[key], expected[key]) for key in expected)
+    with pytest.raises(KeyError, match=r"layer\.0"):
+        optimization("layer.1").load_state(whole.state())

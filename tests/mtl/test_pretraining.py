@@ -16,7 +16,7 @@ from tests.mtl.toy_multitask import HEADS, LOOP, build
 from tests.properties import assert_parameters_unchanged, assert_same_bits, snapshot
 
 STAGE = ContrastiveSettings(
-    kind="both", updates=6, batch_size=8, learning_rate=1e-3, record_every=4
+    kind="both", updates=6, batch_size=8, learning_rate=1e-3, record_every=4, precision="no"
 )
 
 
@@ -205,3 +205,24 @@ def test_nothing_to_train_and_nothing_to_learn_from_are_refused():
         pretrain(*build(names=("sentiment",)), STAGE)
     with pytest.raises(InputError, match=r"contrastive.batch_size: 1 leaves less than 2 for each"):
         pretrain(*build(), replace(STAGE, batch_size=1))
+
+
+def test_one_positive_pair_has_nothing_to_be_contrasted_with():
+    """Its batches would be copies of it, none of which is a negative of another."""
+    model, data = build(names=("paraphrase",))
+    data["paraphrase"].train.corpus.labels[:] = 0
+    data["paraphrase"].train.corpus.labels[3] = 1
+    with pytest.raises(InputError, match="two without a text in common; there are none in demo:pa"):
+        pretrain(model, data, replace(STAGE, kind="supervised"))
+
+
+def test_a_checkpoint_of_another_model_is_named():
+    state = ContrastiveTrainer(*build(), STAGE).state()
+    trainer = ContrastiveTrainer(*build(train="last"), STAGE)
+    trainer.load_state(state)  # without moments yet
+    whole = ContrastiveTrainer(*build(), STAGE)
+    whole.advance()
+    with pytest.raises(InputError, match=r"of another recipe .no 'encoder.model.embeddings"):
+        trainer.load_state(whole.state())
+    with pytest.raises(InputError, match=r"of another recipe .Missing key"):
+        ContrastiveTrainer(*build(shared_depth=1), STAGE).load_state(state)

@@ -128,6 +128,11 @@ def test_a_shorter_epoch_has_the_same_shares(kind):
         assert uses(turns) == {"sentiment": 1, "paraphrase": 10, "similarity": 1}
 
 
+def test_an_epoch_may_be_one_update_of_all_tasks():
+    schedule = make_schedule("interleaved", BATCHES, 2, 0, turns=1)
+    assert epoch_of(schedule, 1) == [tuple(BATCHES)]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -135,7 +140,11 @@ def test_a_shorter_epoch_has_the_same_shares(kind):
         ({"batches_per_epoch": {"a": 3, "b": 0}}, "task 'b' has 0 batches"),
         ({"batches_per_epoch": {}}, "there are 0 tasks and 1 epochs"),
         ({"epochs": 0}, "there are 2 tasks and 0 epochs"),
-        ({"turns": 1}, "an epoch of 1 updates is too short for 2 tasks"),
+        (
+            {"kind": "sequential", "turns": 1},
+            "an epoch of 1 updates is too short for the order 'sequential' of these tasks; give 2",
+        ),
+        ({"kind": "pairs", "pairs": [("a", "b")] * 4, "turns": 3}, "give 4 or more, or 0 for"),
         ({"kind": "pairs"}, "'pairs' needs pairs of tasks"),
         ({"pairs": [("a", "b")]}, "'interleaved' takes no pairs"),
         ({"kind": "pairs", "pairs": [("a", "bb")]}, "no task 'bb'; did you mean 'b'?"),

@@ -7,6 +7,7 @@ import pytest
 from mtl.bert.heads import HeadSettings
 from mtl.errors import InputError
 from mtl.settings import SmartSettings
+from mtl.surgery import make_surgery
 from mtl.trainer import MultitaskTrainer
 from tests.mtl.toy_multitask import HEADS, LOOP, PAIRS, build
 
@@ -19,7 +20,7 @@ def test_a_task_without_anything_to_train_is_refused():
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"loss": "cross_entropi"}, "did you mean cross_entropy"),
+        ({"loss": "cross_entropi"}, "did you mean 'cross_entropy'"),
         ({"loss": "mean_squared_error"}, "does not fit its output, classes"),
         ({"penalty": "l3"}, "unknown penalty 'l3'"),
         ({"loss": "cosine_similarity"}, "does not fit its output"),
@@ -42,7 +43,8 @@ def test_wrong_names_are_refused(change, said):
         ({"surgery": "pcgrad", "order": "round-robin"}, "gives an update to one task; use the ord"),
         ({"surgery": "gradvac", "order": "annealed"}, "gives an update to one task"),
         ({"surgery": "torchjd:TrimmedMean", "order": "pairs", "pairs": PAIRS}, "with 2 tasks"),
-        ({"surgery": "weighted"}, "give the tasks' weights with their data"),
+        ({"surgery": "weighted"}, "surgery 'weighted' is unknown"),
+        ({"order": "pairs", "pairs": PAIRS * 2, "updates_per_epoch": 3}, "give 4 or more, or 0"),
         ({"accumulation": 9}, "batch_size: 6 leaves less than 1 for each of 9 parts"),
     ],
 )
@@ -54,7 +56,21 @@ def test_settings_that_would_fail_later_are_refused(change, said):
 def test_a_checkpoint_of_another_architecture_is_named():
     state = MultitaskTrainer(*build(), LOOP).state()
     trainer = MultitaskTrainer(*build(shared_depth=1), LOOP)
-    with pytest.raises(InputError, match=r"of another architecture .*shared"):
+    with pytest.raises(InputError, match=r"of another recipe .*shared"):
+        trainer.load_state(state)
+
+
+@pytest.mark.parametrize(
+    ("change", "missing"),
+    [
+        ({"surgery": "pcgrad"}, "'generator'"),
+        ({"smart": SmartSettings(proximal=1.0)}, "'updates'"),
+    ],
+)
+def test_a_checkpoint_without_what_the_settings_need_is_named(change, missing):
+    state = MultitaskTrainer(*build(), LOOP).state()
+    trainer = MultitaskTrainer(*build(), replace(LOOP, **change))
+    with pytest.raises(InputError, match=f"of another recipe .no {missing}.; restore the recipe"):
         trainer.load_state(state)
 
 
@@ -63,6 +79,23 @@ def test_data_must_be_for_the_tasks_of_the_model():
     del data["sentiment"]
     with pytest.raises(InputError, match="model for sentiment, paraphrase, similarity"):
         MultitaskTrainer(model, data, LOOP)
+
+
+@pytest.mark.parametrize(("surgery", "made"), [("sum", 0), ("torchjd:UPGrad", 1)])
+def test_a_surgery_is_made_once_and_none_for_the_sum(monkeypatch, surgery, made):
+    if made:
+        pytest.importorskip("torchjd")
+    turns = []
+
+    def make(*name, turn, **others):
+        turns.append(turn)
+        return make_surgery(*name, turn=turn, **others)
+
+    monkeypatch.setattr("mtl.trainer.make_surgery", make)
+    settings = replace(LOOP, surgery=surgery, order="pairs", pairs=PAIRS)
+    step = MultitaskTrainer(*build(), settings).step
+    assert turns == [2] * made
+    assert (step.surgery is None) == (not made)
 
 
 def test_surgery_on_one_task_is_refused():

@@ -6,12 +6,14 @@ import torch
 from mtl.bert.embed import resolve_precision
 from mtl.bert.heads import HeadSettings
 from mtl.errors import DivergenceError, InputError
+from mtl.evaluate import evaluate
 from mtl.loop import train_multitask
+from mtl.regularizers import Ascent
 from mtl.settings import SmartSettings
 from mtl.trainer import MultitaskTrainer
 from tests.mtl.toy_multitask import HEADS, LOOP, NAMES, PAIRS, build
 
-SMART = SmartSettings(weight=1.0, proximal=1.0, epsilon=1e-2, step_size=1e-2)
+SMART = SmartSettings(weight=1.0, proximal=1.0, ascent=Ascent(epsilon=1e-2, step_size=1e-2))
 
 
 def weights(model):
@@ -116,6 +118,17 @@ def test_loop_records_scores_and_conflicts_and_ends_with_the_best_weights():
     best = max(records, key=lambda row: row["dev_mean"])
     assert outcome.best_update == best["step"]
     assert outcome.scores["sentiment"]["accuracy"] == best["dev_sentiment_accuracy"]
+
+
+def test_final_scores_are_those_of_the_weights_in_float32():
+    """They were those of bf16, which nobody gets from the saved model."""
+    model, data = build()
+    settings = replace(LOOP, epochs=1, updates_per_epoch=2, precision="bf16")
+    outcome = train_multitask(model, data, settings)
+    exact = evaluate(model, "similarity", data["similarity"].dev)
+    assert outcome.scores["similarity"] == exact
+    with torch.autocast("cpu", torch.bfloat16):
+        assert evaluate(model, "similarity", data["similarity"].dev) != exact
 
 
 class Killed(Exception):

@@ -1,5 +1,9 @@
 """A toy model of the built-in tasks, and a few rows of each."""
 
+import copy
+from dataclasses import replace
+from functools import cache
+
 import numpy as np
 import torch
 
@@ -21,29 +25,49 @@ CORPORA = {
     for name in NAMES
 }
 PAIRS = (("sentiment", "paraphrase"), ("similarity", "paraphrase"))
-LOOP = LoopSettings(epochs=2, updates_per_epoch=4, batch_size=6, evaluate_every=2, head_rate=1e-2)
+LOOP = LoopSettings(
+    epochs=2,
+    updates_per_epoch=4,
+    batch_size=6,
+    encoder_rate=2e-5,
+    head_rate=1e-2,
+    clip=1.0,
+    evaluate_every=2,
+    precision="no",
+)
+
+
+@cache
+def encoder():
+    return toy_encoder()
+
+
+@cache
+def tokens(name, part, pair_input, rows):
+    corpus = CORPORA[name][part].select(np.arange(rows))
+    return TokenizedCorpus(corpus, encoder().tokenizer, pair_input=pair_input, max_length=32)
+
+
+def fresh(tokenized):
+    """Copy what a test may change, the labels and scores; tokens stay."""
+    copied, corpus = copy.copy(tokenized), tokenized.corpus
+    scores = None if corpus.scores is None else corpus.scores.copy()
+    copied.corpus = replace(corpus, labels=corpus.labels.copy(), scores=scores)
+    return copied
 
 
 def build(heads=HEADS, rows=40, dropout=True, names=NAMES, seed=0, **settings):
     """Return a toy model of the tasks and their rows."""
     torch.manual_seed(seed)
     tasks = {name: CORPORA[name]["train"].task for name in names}
-    encoder = toy_encoder()
-    model = MultitaskModel(encoder, tasks, heads, ModelSettings(**settings))
+    model = MultitaskModel(copy.deepcopy(encoder()), tasks, heads, ModelSettings(**settings))
     if not dropout:
         for module in model.modules():
             if isinstance(module, torch.nn.Dropout):
                 module.p = 0.0
     data = {}
     for name in names:
-        parts = {
-            part: TokenizedCorpus(
-                CORPORA[name][part].select(np.arange(rows)),
-                encoder.tokenizer,
-                pair_input=pair_input(heads[name]),
-                max_length=32,
-            )
-            for part in ("train", "dev")
-        }
-        data[name] = TaskData(train=parts["train"], dev=parts["dev"])
+        pair = pair_input(heads[name])
+        train, dev = (fresh(tokens(name, part, pair, rows)) for part in ("train", "dev"))
+        data[name] = TaskData(train=train, dev=dev)
     return model, data

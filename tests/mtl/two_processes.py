@@ -17,7 +17,7 @@ from mtl.trainer import MultitaskTrainer
 from tests.mtl.toy_multitask import LOOP, build
 
 SETTINGS = replace(LOOP, surgery="pcgrad", batch_size=8, encoder_rate=1e-3, checkpoint_every=1)
-STAGE = ContrastiveSettings(kind="both", updates=3, batch_size=8)
+STAGE = ContrastiveSettings(kind="both", updates=3, batch_size=8, precision="no")
 
 
 class Killed(Exception):
