@@ -81,7 +81,7 @@ def test_data_must_be_for_the_tasks_of_the_model():
         MultitaskTrainer(model, data, LOOP)
 
 
-@pytest.mark.parametrize(("surgery", "made"), [("sum", 0), ("torchjd:UPGrad", 1)])
+@pytest.mark.parametrize(("surgery", "made"), [("sum", 0), ("torchjd:PCGrad", 1)])
 def test_a_surgery_is_made_once_and_none_for_the_sum(monkeypatch, surgery, made):
     if made:
         pytest.importorskip("torchjd")
