@@ -74,6 +74,7 @@ def test_nothing_but_the_tasks_still_makes_a_page(make_multitask_run):
     (root / "conflicts.jsonl").unlink()
     page = Page(report_of(root))
     assert "No task was scored." in page.text
+    assert "Scores" not in page.text
     assert "sentiment ? ? ? 5 ? ?".replace("?", UNKNOWN) in page.text
 
 
