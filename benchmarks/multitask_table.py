@@ -207,7 +207,7 @@ def draw(table: pd.DataFrame, papers: pd.DataFrame, file: Path) -> None:
         axes.set_title(task)
         axes.grid(alpha=0.3)
     panels[0].set_yticks(range(len(names)), names, fontsize=7)
-    panels[-1].legend(fontsize=7)
+    panels[0].legend(fontsize=7, ncols=2, loc="lower right", bbox_to_anchor=(0, 1))
     figure.savefig(file, dpi=90, bbox_inches="tight")
 
 
