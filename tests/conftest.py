@@ -17,6 +17,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["TOKENIZERS_PARALLELISM"] = "false"  # a few short texts are not worth other threads
 
+gc.disable()  # until everything is imported
 MOST_WORKERS = 4
 """Each worker imports everything again: ten seconds and half a gigabyte."""
 
@@ -31,8 +32,9 @@ def pytest_xdist_auto_num_workers(config):
 
 def pytest_collection_finish():
     """Spare the garbage collector what was imported: it would look through it again and again."""
-    gc.collect()
     gc.freeze()
+    gc.enable()
+    gc.set_threshold(50_000, 20, 20)
 
 
 @pytest.fixture(autouse=True)

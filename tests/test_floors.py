@@ -145,6 +145,7 @@ def loaded_after(code, names):
     return done.stdout.split()
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("package", PACKAGES)
 def test_importing_a_package_costs_next_to_nothing(package):
     heavy = ("torch", "transformers", "sklearn", "pandas", "matplotlib", "scipy", "numpy")

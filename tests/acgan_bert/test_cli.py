@@ -32,6 +32,7 @@ def in_process(*words):
     return printed, loaded.strip()
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("words", [("--help",), ("train", "--help"), ("recipes",)])
 def test_help_loads_nothing_heavy(words):
     printed, loaded = in_process(*words)

@@ -59,6 +59,7 @@ def test_a_refused_process_removes_nothing(tmp_path):
         assert (tmp_path / "metrics.jsonl").exists()
 
 
+@pytest.mark.processes
 def test_the_lock_of_a_killed_process_is_taken_over(tmp_path):
     code = (
         "import sys, time\nfrom pathlib import Path\nfrom acgan_bert.rundir import claimed\n"

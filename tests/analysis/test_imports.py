@@ -26,6 +26,7 @@ print(len(analysis.__all__))
 """
 
 
+@pytest.mark.processes
 def test_everything_promised_loads_without_torch():
     done = subprocess.run(
         [sys.executable, "-c", PROBE], capture_output=True, text=True, check=False

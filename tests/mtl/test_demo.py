@@ -86,6 +86,7 @@ def test_verbs_agree_with_their_nouns():
     assert all((verb == "were") == nouns[noun] for noun, verb in found)
 
 
+@pytest.mark.processes
 def test_same_sentences_whatever_the_hash_seed():
     """Text must not depend on the order of a set, which Python varies from process to process."""
     code = (
