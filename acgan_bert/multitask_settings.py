@@ -11,17 +11,11 @@ from mtl.pretraining import ContrastiveSettings
 from mtl.regularizers import Ascent
 from mtl.settings import LoopSettings, SmartSettings, TaskData
 from mtl.text.data import Corpus, read_corpus
-from mtl.text.tasks import Task
+from mtl.text.demo import TASKS
 from mtl.text.tokens import TokenizedCorpus
 
-SIMILARITY = Task(
-    name="similarity",
-    arity=2,
-    output="score",
-    classes=("0", "1", "2", "3", "4", "5"),
-    low=0.0,
-    high=5.0,
-)
+SIMILARITY = TASKS["similarity"]
+"""What every similarity task is, that of the built-in corpus as well: scores from 0 to 5."""
 PARAPHRASE_CLASSES = 2
 
 

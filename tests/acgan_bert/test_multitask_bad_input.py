@@ -17,6 +17,11 @@ def files(folder):
     return {path: content for path, content in snapshot(folder).items() if path.name != "log.txt"}
 
 
+def missing(said, error):
+    """Return what the error line should say and does not."""
+    return [part for part in said if part not in error]
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, encoder_folder):
     """A finished run. Do not write into it."""
@@ -28,18 +33,21 @@ def finished(tmp_path_factory, encoder_folder):
 
 @pytest.fixture
 def refused(tmp_path, encoder_folder, monkeypatch, capfd):
-    """Return a function that runs words which must be refused."""
+    """Return a function that runs words which must be refused, and returns the error line."""
     monkeypatch.chdir(tmp_path)
     flags = write_tasks(tmp_path)
 
-    def run(said, *more, recipe="mtl-interleaved", words=None):
+    def run(*more, words=None):
         if words is None:
-            words = ["train", recipe, *flags, *small(encoder_folder), *more, "--out", "out"]
+            words = ["train", "mtl-interleaved", *flags, *small(encoder_folder), *more]
+            words += ["--out", "out"]
         before = files(tmp_path)
         capfd.readouterr()
         assert cli.main([str(word) for word in words]) == 2
-        assert_one_error_line(words, capfd.readouterr(), said)
+        captured = capfd.readouterr()
+        assert_one_error_line(words, captured, said=())
         assert files(tmp_path) == before
+        return captured.err
 
     return run
 
@@ -88,7 +96,7 @@ def refused(tmp_path, encoder_folder, monkeypatch, capfd):
 )
 def test_a_wrong_file_is_named(name, content, flag, said, refused, tmp_path):
     (tmp_path / name).write_text(content, encoding="utf-8")
-    refused(said, f"--tasks.{flag}", name)
+    assert missing(said, refused(f"--tasks.{flag}", name)) == []
 
 
 @pytest.mark.parametrize(
@@ -127,7 +135,7 @@ def test_a_wrong_file_is_named(name, content, flag, said, refused, tmp_path):
     ],
 )
 def test_a_wrong_setting_is_named(more, said, refused):
-    refused(said, *more)
+    assert missing(said, refused(*more)) == []
 
 
 def test_a_tracker_that_does_not_start_is_named(refused, monkeypatch):
@@ -137,47 +145,63 @@ def test_a_tracker_that_does_not_start_is_named(refused, monkeypatch):
         raise RuntimeError("no account")
 
     monkeypatch.setattr(TensorBoardTracker, "start", start)
-    refused(["tensorboard does not start", "no account"], "--training.log_with", "tensorboard")
+    error = refused("--training.log_with", "tensorboard")
+    assert missing(["tensorboard does not start", "no account"], error) == []
 
 
 def test_surgery_with_one_task_is_named(refused, tmp_path, encoder_folder):
     one = ["--tasks.paraphrase.train", "", "--tasks.similarity.train", ""]
     words = ["train", "mtl-pcgrad", *write_tasks(tmp_path)[:4], *one, *small(encoder_folder)]
-    refused(["1 task", "another task"], words=words)
+    assert missing(["1 task", "another task"], refused(words=words)) == []
 
 
 def test_no_task_with_data_is_named(refused, encoder_folder):
     none = [word for task in ("sentiment", "paraphrase", "similarity")
             for word in (f"--tasks.{task}.train", "")]  # fmt: skip
     words = ["train", "mtl-baseline", *none, *small(encoder_folder)]
-    refused(["no task has text", "--tasks.sentiment.train"], words=words)
+    assert missing(["no task has text", "--tasks.sentiment.train"], refused(words=words)) == []
 
 
 @pytest.mark.parametrize(
     "words", [["--encoder.mode", "finetune"], ["--multitask.surgery", "pcgrad"]]
 )
 def test_the_gan_takes_no_key_of_the_multitask_bert(words, refused):
-    refused([words[0][2:], "frozen", "--gan false"], words=["train", *words])
+    assert missing([words[0][2:], "frozen", "--gan false"], refused(words=["train", *words])) == []
 
 
 def test_several_sources_are_not_embedded_as_one(refused):
-    refused(["name the file to embed"], words=["embed", "mtl-pcgrad"])
+    assert missing(["name the file to embed"], refused(words=["embed", "mtl-pcgrad"])) == []
 
 
 def test_a_base_of_several_names_is_no_base(refused, tmp_path):
     (tmp_path / "mine.yaml").write_text("base: [mtl-pcgrad, mtl-cross]\n", "utf-8")
-    refused(["mine.yaml, line 1", "base", "several"], words=["train", "mine.yaml"])
+    assert (
+        missing(["mine.yaml, line 1", "base", "several"], refused(words=["train", "mine.yaml"]))
+        == []
+    )
 
 
 def test_using_a_run_wrongly_is_named(refused, finished, tmp_path):
     source = tmp_path / "sentiment-dev.csv"
-    refused(["choose one with --task"], words=["predict", finished, source])
-    refused(["topic", "predicts sentiment"], words=["predict", finished, source, "--task", "topic"])
-    refused(
-        ["sentiment-dev.csv", "sentence"],
-        words=["predict", finished, source, "--task", "paraphrase"],
+    assert missing(["choose one with --task"], refused(words=["predict", finished, source])) == []
+    assert (
+        missing(
+            ["topic", "predicts sentiment"],
+            refused(words=["predict", finished, source, "--task", "topic"]),
+        )
+        == []
     )
-    refused(["no generator"], words=["sample", finished, "--label", "0", "-n", "2"])
+    assert (
+        missing(
+            ["sentiment-dev.csv", "sentence"],
+            refused(words=["predict", finished, source, "--task", "paraphrase"]),
+        )
+        == []
+    )
+    assert (
+        missing(["no generator"], refused(words=["sample", finished, "--label", "0", "-n", "2"]))
+        == []
+    )
 
 
 def test_an_edited_recipe_is_named(refused, finished, tmp_path):
@@ -186,7 +210,10 @@ def test_an_edited_recipe_is_named(refused, finished, tmp_path):
     (run / "result.json").unlink()
     text = (run / "recipe.yaml").read_text("utf-8")
     (run / "recipe.yaml").write_text(text.replace("shared_depth: 0", "shared_depth: 1"), "utf-8")
-    refused(["recipe.yaml", "edited since the run was started"], words=["resume", run])
+    assert (
+        missing(["recipe.yaml", "edited since the run was started"], refused(words=["resume", run]))
+        == []
+    )
 
 
 def test_changed_data_is_named(refused, finished, tmp_path):
@@ -196,4 +223,4 @@ def test_changed_data_is_named(refused, finished, tmp_path):
     environment = json.loads((run / "env.json").read_text("utf-8"))
     environment["data"]["similarity.train"]["sha256"] = "0"
     (run / "env.json").write_text(json.dumps(environment), "utf-8")
-    refused(["similarity-train.csv", "changed since"], words=["resume", run])
+    assert missing(["similarity-train.csv", "changed since"], refused(words=["resume", run])) == []
