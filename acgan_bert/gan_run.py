@@ -62,7 +62,7 @@ class GANJob:
         """Do everything that follows reading, but for the pictures; the result is written last."""
         for note in self.parts.notes:
             logger.info("%s", note)
-        bench = _Bench(self, out, stages, tracker)
+        bench = _Bench(self.recipe, self.parts, self.encoder, out, stages, tracker)
         vectors = _embed(bench)
         model = _train(bench, vectors)
         result: dict[str, Any] = {"name": out.name, "task": self.parts.task.to_json()}
@@ -77,24 +77,14 @@ class GANJob:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Bench:
-    """A job, where its results go, and who is told of its progress."""
+    """What a job works on, where its results go, and who is told of its progress."""
 
-    job: GANJob
+    recipe: Recipe
+    parts: Parts
+    encoder: TextEncoder
     out: Path
     stages: Stages
     tracker: Tracker | None
-
-    @property
-    def recipe(self) -> Recipe:
-        return self.job.recipe
-
-    @property
-    def parts(self) -> Parts:
-        return self.job.parts
-
-    @property
-    def encoder(self) -> TextEncoder:
-        return self.job.encoder
 
 
 @dataclass(frozen=True, slots=True, eq=False)
