@@ -12,18 +12,16 @@ from dataclasses import replace
 import numpy as np
 import torch
 from torch import Tensor
-from torch.func import functional_call
-from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from acgan_bert.draws import generator_noise, view_noise
 from acgan_bert.gan.adversaries import ADVERSARIES
-from acgan_bert.gan.discriminator import Discriminator, one_hot_condition
-from acgan_bert.gan.generator import Generator
-from acgan_bert.gan.optimizer import Group, MemberAdamW
+from acgan_bert.gan.discriminator import one_hot_condition
 from acgan_bert.gan.space import PrincipalSpace
 from acgan_bert.gan.step import Batch, Game
 from acgan_bert.gan.streams import MemberStreams
 from acgan_bert.member import Member
 from acgan_bert.networks import Shape, build_discriminator, build_generator, build_weights
+from acgan_bert.players import Players
 from acgan_bert.semisupervised import (
     PseudoLabels,
     TwoStreams,
@@ -32,6 +30,7 @@ from acgan_bert.semisupervised import (
     ramp,
 )
 from acgan_bert.starts import start_players
+from mtl.checkpoint import named, part_of
 
 
 class Ensemble:
@@ -51,7 +50,6 @@ class Ensemble:
         self.members, self.recipe = tuple(members), members[0].recipe
         self.shape = Shape.of([m.recipe for m in members], vectors.shape[1], (num_classes,))
         self.streams = MemberStreams([m.stream for m in members])
-        discriminator = self.recipe.discriminator
         embeddings_ND = torch.from_numpy(np.ascontiguousarray(vectors, dtype=np.float32))
         self.embeddings_ND = embeddings_ND
         self.space = PrincipalSpace.fit(embeddings_ND)
@@ -73,39 +71,30 @@ class Ensemble:
         self.fake_labels = fake_labels(
             shares_EC if semisupervised.fake_labels == "prior" else uniform_EC, self.streams
         )
-        self.generator = build_generator(self.shape, self.streams)
-        self.discriminator = build_discriminator(self.shape, self.streams)
+        generator = build_generator(self.shape, self.streams)
+        discriminator = build_discriminator(self.shape, self.streams)
         self.game = Game(
-            generator=self.generator,
-            discriminator=self.discriminator,
+            generator=generator,
+            discriminator=discriminator,
             adversary=ADVERSARIES[self.recipe.objective.name],
             weights=build_weights(self.recipe),
             classes=(num_classes,),
-            ridge_E=start_players(
-                self.generator, self.discriminator, members, self.space, self.real_ND
-            ),
+            ridge_E=start_players(generator, discriminator, members, self.space, self.real_ND),
         )
-        self.averages = [
-            # without averaging these are the weights themselves
-            {n: p.detach().clone() if ema else p.detach() for n, p in player.named_parameters()}
-            for player, ema in zip(
-                self._players(), (self.recipe.generator.ema, discriminator.ema), strict=True
-            )
-        ]
-        self.optimizers = self._optimizers()
+        self.players = Players(generator, discriminator, [m.recipe for m in members])
         self.step_number = 0
 
     def step(self) -> dict[str, Tensor]:
         """Play one round; returns named losses and gradient norms, each (E,)."""
         batch = self._batch()
-        record = self.game.play(*self.optimizers, batch)
-        self._average()
+        record = self.game.play(*self.players.optimizers, batch)
+        self.players.average(self.step_number)
         self.step_number += 1
         return record
 
     def gradient_norms(self) -> dict[str, Tensor]:
         """Return the norms of the last step's gradients by player, each (E,)."""
-        discriminator, generator = self.optimizers
+        discriminator, generator = self.players.optimizers
         return {
             "norm_discriminator": discriminator.gradient_norm(),
             "norm_generator": generator.gradient_norm(),
@@ -116,16 +105,11 @@ class Ensemble:
         tensors = {
             "step_number": torch.tensor(self.step_number),
             "ridge": self.game.ridge_E,
-            **{f"space.{key}": value for key, value in self.space.state_dict().items()},
-            **{f"streams.{key}": value for key, value in self.streams.state().items()},
+            **named("space.", self.space.state_dict()),
+            **named("streams.", self.streams.state()),
             "pseudo_labels.mean": self.pseudo_labels.mean_EC,
+            **self.players.state(),
         }
-        named = zip(("generator", "discriminator"), self._players(), self.averages, strict=True)
-        for name, player, average in named:
-            tensors |= {f"{name}.{key}": value for key, value in player.state_dict().items()}
-            tensors |= {f"{name}_average.{key}": value for key, value in average.items()}
-        for name, optimizer in zip(("discriminator", "generator"), self.optimizers, strict=True):
-            tensors |= {f"{name}_adamw.{key}": v for key, v in optimizer.state().items()}
         return {key: value.detach().clone() for key, value in tensors.items()}
 
     def load_state(self, state: dict[str, Tensor]) -> None:
@@ -134,28 +118,17 @@ class Ensemble:
         Raises:
             ValueError: The state belongs to other members.
         """
-
-        def part(prefix: str) -> dict[str, Tensor]:
-            start = f"{prefix}."
-            return {k.removeprefix(start): v for k, v in state.items() if k.startswith(start)}
-
         found = len(state["streams.now"])
         if found != len(self.members):
             raise ValueError(f"checkpoint of {found} members, recipe of {len(self.members)}")
         self.step_number = int(state["step_number"])
         self.game.ridge_E = state["ridge"].clone()
         # The same axes as before: another machine's eigenvectors may have other signs.
-        self.space.load_state_dict(part("space"))
+        self.space.load_state_dict(part_of(state, "space."))
         self.real_ND = self.space.standardize(self.embeddings_ND)
-        self.streams.load_state(part("streams"))
+        self.streams.load_state(part_of(state, "streams."))
         self.pseudo_labels.mean_EC.copy_(state["pseudo_labels.mean"])
-        named = zip(("generator", "discriminator"), self._players(), self.averages, strict=True)
-        for name, player, average in named:
-            player.load_state_dict(part(name))
-            for key, value in part(f"{name}_average").items():
-                average[key].copy_(value)
-        for name, optimizer in zip(("discriminator", "generator"), self.optimizers, strict=True):
-            optimizer.load_state(part(f"{name}_adamw"))
+        self.players.load_state(state)
 
     def class_probabilities(self, x: Tensor) -> Tensor:
         """Return the averaged discriminator's class probabilities (E, B, C).
@@ -163,16 +136,7 @@ class Ensemble:
         Args:
             x: Principal coordinates, (E, B, D), or (B, D) for all members.
         """
-        was_training = self.discriminator.training
-        self.discriminator.eval()
-        with torch.no_grad():
-            view_EBD = self.discriminator.view(x)
-            judged = functional_call(self.discriminator, self.averages[1], (view_EBD,))
-        self.discriminator.train(was_training)
-        return judged.classes[0].softmax(-1)
-
-    def _players(self) -> tuple[Generator, Discriminator]:
-        return self.generator, self.discriminator
+        return self.players.judge(x).classes[0].softmax(-1)
 
     def _batch(self) -> Batch:
         rows_EB = self.rows.draw()
@@ -182,14 +146,15 @@ class Ensemble:
         labels_EB[:, self.rows.num_labeled :].masked_fill_(self.rows.has_unlabeled_E1, -1)
         real_EBD = self.real_ND[rows_EB]
         targets_EBC, trust_EB = self._targets(real_EBD, labels_EB)
-        fake_labels_EBT = self.fake_labels.take(self.recipe.training.batch_size).unsqueeze(-1)
+        rows, width = real_EBD.shape[1:]
+        fake_labels_EBT = self.fake_labels.take(rows).unsqueeze(-1)
         return Batch(
             real_EBD=real_EBD,
             labels_EBT=labels_EB.unsqueeze(-1),
             targets=(targets_EBC,),
             trust_EBT=trust_EB.unsqueeze(-1),
-            view_noise_EXD=self._view_noise(),
-            noise_EBZ=self._noise(),
+            view_noise_EXD=view_noise(self.recipe, self.streams, rows, width),
+            noise_EBZ=generator_noise(self.recipe, self.streams, rows, self.shape.noise_width),
             fake_labels_EBT=fake_labels_EBT,
             fake_condition_EBK=one_hot_condition(fake_labels_EBT, self.shape.classes),
         )
@@ -207,47 +172,6 @@ class Ensemble:
             trust = ramp(self.step_number, self.recipe.semisupervised.warmup_steps)
             trust_EB[:, split:] = sure_EB * unknown_EB * trust
         return targets_EBC, trust_EB
-
-    def _view_noise(self) -> Tensor | None:
-        sigma = self.recipe.discriminator.input_noise
-        if not sigma:
-            return None
-        size = (2 * self.recipe.training.batch_size, self.real_ND.shape[1])
-        return sigma * self.streams.draw(lambda stream, e: torch.randn(size, generator=stream))
-
-    def _noise(self) -> Tensor:
-        size = (self.recipe.training.batch_size, self.shape.noise_width)
-        sample = torch.rand if self.recipe.generator.noise == "uniform" else torch.randn
-        return self.streams.draw(lambda stream, e: sample(size, generator=stream))
-
-    def _average(self) -> None:
-        """Move the averages; early steps weigh more, so that the start is soon forgotten."""
-        decays = (self.recipe.generator.ema, self.recipe.discriminator.ema)
-        for player, average, decay in zip(self._players(), self.averages, decays, strict=True):
-            if decay:
-                keep = min(decay, (self.step_number + 1) / (self.step_number + 10))
-                current = [p.detach() for p in player.parameters()]
-                get_ema_multi_avg_fn(keep)(list(average.values()), current, self.step_number)
-
-    def _optimizers(self) -> tuple[MemberAdamW, MemberAdamW]:
-        """Return the optimizers of discriminator and generator; the skip has rates of its own."""
-        trainings = [m.recipe.training for m in self.members]
-        skips = self.discriminator.skips
-        skip = [] if skips is None else list(skips.parameters())
-        known = {id(p) for p in skip}
-        rest = [p for p in self.discriminator.parameters() if id(p) not in known]
-        decay = self.recipe.training.weight_decay
-        groups = [Group(rest, [t.discriminator_learning_rate for t in trainings], decay)]
-        if skip:  # its penalty is the ridge
-            groups.append(Group(skip, [t.skip_learning_rate for t in trainings]))
-        generator = list(self.generator.parameters())
-        settings = {"beta1": self.recipe.training.beta1, "clip": self.recipe.training.clip}
-        return (
-            MemberAdamW(groups, **settings),
-            MemberAdamW(
-                [Group(generator, [t.generator_learning_rate for t in trainings])], **settings
-            ),
-        )
 
 
 def _check_common(members: Sequence[Member]) -> None:

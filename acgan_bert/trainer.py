@@ -133,12 +133,7 @@ def train_members(
 
 def model_of(ensemble: Ensemble, classes: tuple[str, ...]) -> GANModel:
     """Freeze an ensemble's moving averages into a model."""
-    generator, discriminator = (
-        player.state_dict() | average
-        for player, average in zip(
-            (ensemble.generator, ensemble.discriminator), ensemble.averages, strict=True
-        )
-    )
+    generator, discriminator = ensemble.players.averaged_states()
     return GANModel(ensemble.shape, classes, ensemble.space, generator, discriminator)
 
 

@@ -145,15 +145,15 @@ def test_state_of_other_members_is_refused():
 def test_average_of_the_weights_by_hand(ema):
     recipe = tiny_recipe(generator__ema=ema, discriminator__ema=ema)
     trained = ensemble(Member(recipe, LABELS, 1))
-    bias = trained.generator.output.bias_E1O
+    bias = trained.players.generator.output.bias_E1O
     expected = bias.detach().clone()
     for step in range(1, 4):
         trained.step()
         keep = min(ema, step / (step + 9))
         expected = keep * expected + (1 - keep) * bias.detach()
-    torch.testing.assert_close(trained.averages[0]["output.bias_E1O"], expected)
+    torch.testing.assert_close(trained.players.averages[0]["output.bias_E1O"], expected)
     if not ema:
-        assert torch.equal(trained.averages[0]["output.bias_E1O"], bias)
+        assert torch.equal(trained.players.averages[0]["output.bias_E1O"], bias)
 
 
 def test_warm_start_is_logistic_regression_and_its_penalty(monkeypatch):
@@ -163,9 +163,9 @@ def test_warm_start_is_logistic_regression_and_its_penalty(monkeypatch):
     recipe = tiny_recipe(discriminator__spectra=[0.5], generator__warm_start=False)
     members = [Member(recipe, visible, 1) for visible in labels]
     trained = Ensemble(vectors, members, num_classes=3)
-    skips = trained.discriminator.skips[0].weight_EIO.detach()
-    head = trained.discriminator.heads[0]
-    seen_END = trained.discriminator.view(trained.real_ND)
+    skips = trained.players.discriminator.skips[0].weight_EIO.detach()
+    head = trained.players.discriminator.heads[0]
+    seen_END = trained.players.discriminator.view(trained.real_ND)
     logits_ENC = seen_END @ skips + head.bias_E1O.detach()
     assert not head.weight_EIO.any()  # the trunk starts silent
     torch.testing.assert_close(trained.class_probabilities(trained.real_ND), logits_ENC.softmax(-1))
@@ -182,15 +182,15 @@ def test_warm_start_is_logistic_regression_and_its_penalty(monkeypatch):
 def test_without_warm_start_the_skip_begins_at_random_and_unpenalized():
     trained = ensemble(Member(tiny_recipe(discriminator__warm_start=False), LABELS, 1))
     assert trained.game.ridge_E.tolist() == [0.0]
-    assert trained.discriminator.heads[0].weight_EIO.any()
+    assert trained.players.discriminator.heads[0].weight_EIO.any()
 
 
 def test_skip_learning_rate_of_zero_keeps_the_warm_start():
     """Its share of the largest rate was 0 / 0."""
     trained = ensemble(Member(tiny_recipe(training__skip_learning_rate=0.0), LABELS, 1))
-    before = trained.discriminator.skips[0].weight_EIO.detach().clone()
+    before = trained.players.discriminator.skips[0].weight_EIO.detach().clone()
     trained.step()
-    assert torch.equal(trained.discriminator.skips[0].weight_EIO, before)
+    assert torch.equal(trained.players.discriminator.skips[0].weight_EIO, before)
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ def fakes(trained, label, rows=4000):
     condition_EBK = torch.eye(2)[label].expand(len(trained.members), rows, 2)
     noise_EBZ = torch.randn(len(trained.members), rows, 6)
     with torch.no_grad():
-        return trained.space.restore(trained.generator(noise_EBZ, condition_EBK)).numpy()
+        return trained.space.restore(trained.players.generator(noise_EBZ, condition_EBK)).numpy()
 
 
 def test_generator_begins_at_the_gaussian_of_its_classes():
@@ -32,7 +32,7 @@ def test_generator_begins_at_the_gaussian_of_its_classes():
         drawn_BD = fakes(trained, label)[0]
         np.testing.assert_allclose(drawn_BD.mean(0), VECTORS[label == TRUTH].mean(0), atol=0.1)
         np.testing.assert_allclose(np.cov(drawn_BD.T), np.cov(rest.T), atol=0.15)
-    assert not trained.generator.output.weight_EIO.any()  # the MLP starts silent
+    assert not trained.players.generator.output.weight_EIO.any()  # the MLP starts silent
 
 
 def test_uniform_noise_begins_at_the_same_gaussian():
@@ -40,7 +40,7 @@ def test_uniform_noise_begins_at_the_same_gaussian():
     noise_EBZ = torch.rand(1, 4000, 6)
     condition_EBK = torch.eye(2)[0].expand(1, 4000, 2)
     with torch.no_grad():
-        drawn_BD = trained.space.restore(trained.generator(noise_EBZ, condition_EBK))[0].numpy()
+        drawn_BD = trained.space.restore(trained.players.generator(noise_EBZ, condition_EBK))[0].numpy()
     np.testing.assert_allclose(drawn_BD.mean(0), VECTORS[TRUTH == 0].mean(0), atol=0.1)
     np.testing.assert_allclose(np.cov(drawn_BD.T), np.cov(VECTORS[TRUTH == 0].T), atol=0.2)
 
@@ -49,7 +49,7 @@ def test_two_classes_keep_the_penalty_of_the_regression_itself(monkeypatch):
     """A symmetric pair of logits has half the squares of the one weight vector it stands for."""
     monkeypatch.setattr(warm_start, "STRENGTHS", (3.0,))
     trained = start(TRUTH)
-    pair_DC = trained.discriminator.skips[0].weight_EIO[0].detach().double()
+    pair_DC = trained.players.discriminator.skips[0].weight_EIO[0].detach().double()
     whole_D = (pair_DC[:, 1] - pair_DC[:, 0]).numpy() * np.sqrt(6)
     strength = 6 * 2.0 / (float(trained.game.ridge_E[0]) * len(TRUTH))
     kept = 0.5 * float(trained.game.ridge_E[0]) * float(pair_DC.square().sum())
@@ -60,25 +60,25 @@ def test_two_classes_keep_the_penalty_of_the_regression_itself(monkeypatch):
 def test_members_start_from_their_own_labels_and_equal_labels_from_equal_skips():
     few = np.where(np.arange(400) % 200 < 3, TRUTH, -1)
     trained = start(TRUTH, few, TRUTH)
-    for skips in (trained.discriminator.skips[0].weight_EIO, trained.generator.skip.weight_EIO):
+    for skips in (trained.players.discriminator.skips[0].weight_EIO, trained.players.generator.skip.weight_EIO):
         assert torch.equal(skips[0], skips[2])
         assert not torch.equal(skips[0], skips[1])
     assert trained.game.ridge_E[0] == trained.game.ridge_E[2]
     alone = start(few)
-    assert torch.equal(alone.generator.skip.weight_EIO[0], trained.generator.skip.weight_EIO[1])
+    assert torch.equal(alone.players.generator.skip.weight_EIO[0], trained.players.generator.skip.weight_EIO[1])
 
 
 def test_each_player_is_started_only_where_asked():
     cold = start(TRUTH, generator__warm_start=False)
-    assert cold.generator.output.weight_EIO.any()
+    assert cold.players.generator.output.weight_EIO.any()
     assert cold.game.ridge_E.all()
     other = start(TRUTH, discriminator__warm_start=False)
-    assert other.discriminator.heads[0].weight_EIO.any()
+    assert other.players.discriminator.heads[0].weight_EIO.any()
     assert not other.game.ridge_E.any()
-    assert not other.generator.output.weight_EIO.any()
+    assert not other.players.generator.output.weight_EIO.any()
     without = start(TRUTH, discriminator__linear_skip=False, generator__linear_skip=False)
-    assert without.discriminator.skips is None
-    assert without.generator.skip is None
+    assert without.players.discriminator.skips is None
+    assert without.players.generator.skip is None
 
 
 def test_rows_that_are_not_used_do_not_move_the_start():
@@ -88,21 +88,21 @@ def test_rows_that_are_not_used_do_not_move_the_start():
     used = visible >= -1
     means = np.stack([VECTORS[used & (c == TRUTH)].mean(0) for c in (0, 1)])
     for label in (0, 1):
-        found = trained.space.restore(trained.generator.skip.weight_EIO[0, 6 + label]).detach()
+        found = trained.space.restore(trained.players.generator.skip.weight_EIO[0, 6 + label]).detach()
         np.testing.assert_allclose(found, means[label], atol=1e-4)
 
 
 def test_noise_of_width_zero_is_as_wide_as_an_embedding():
     trained = start(TRUTH, generator__noise_width=0)
     assert trained.shape.noise_width == VECTORS.shape[1]
-    assert trained.generator.skip.weight_EIO.shape[1] == VECTORS.shape[1] + 2
+    assert trained.players.generator.skip.weight_EIO.shape[1] == VECTORS.shape[1] + 2
     trained.step()
 
 
 def test_classifier_begins_halfway_between_the_regression_and_the_generators_bayes_rule():
     few = np.where(np.arange(400) % 200 < 5, TRUTH, -1)
     both, regression = start(few), start(few, generator__warm_start=False)
-    gaussian = both.generator.skip.weight_EIO[0].detach().double().numpy()
+    gaussian = both.players.generator.skip.weight_EIO[0].detach().double().numpy()
     weights, bias = gaussian_logits(gaussian, np.array([0.5, 0.5]), rows=400)
     logits = both.real_ND.double().numpy() @ weights + bias
     of_both, of_regression = (
@@ -127,7 +127,7 @@ def test_degenerate_rows_start_and_train(count, copies):
     labels = np.arange(count).repeat(copies) % 3 if count > 1 else np.arange(copies) % 3
     members = [Member(tiny_recipe(generator__noise_width=0), labels, 0)]
     trained = Ensemble(vectors.astype(np.float32), members, num_classes=3)
-    assert trained.discriminator.skips[0].weight_EIO.abs().max() < 10.0
+    assert trained.players.discriminator.skips[0].weight_EIO.abs().max() < 10.0
     for _ in range(5):
         losses = trained.step()
     assert all(torch.isfinite(value).all() for value in losses.values())

@@ -175,7 +175,7 @@ def test_nan_in_the_weights_stops_and_leaves_the_last_good_state(tmp_path, monke
     def poisoned(self):
         if self.step_number == 4:
             with torch.no_grad():
-                self.generator.output.weight_EIO[1, 0, 0] = torch.nan
+                self.players.generator.output.weight_EIO[1, 0, 0] = torch.nan
         return step(self)
 
     monkeypatch.setattr(Ensemble, "step", poisoned)
