@@ -17,7 +17,7 @@ from acgan_bert.recipe_fields import (
     unknown_key,
     wrong_type,
 )
-from acgan_bert.recipe_ranges import value_at
+from acgan_bert.recipe_kinds import value_at
 from mtl.errors import InputError
 
 _HELP_WIDTH = 100

@@ -8,7 +8,7 @@ from pathlib import Path
 from acgan_bert.cli_flags import add_recipe_flags, given_values, new_parser, parse
 from acgan_bert.recipe import Recipe
 from acgan_bert.recipe_io import apply, check_recipe, default_recipe, dump_recipe, load_recipe
-from acgan_bert.recipe_ranges import TASKS, value_at
+from acgan_bert.recipe_kinds import TASKS, value_at
 from acgan_bert.terminal import Terminal, say, show_run, warnings_shown
 from mtl.errors import InputError
 from mtl.processes import is_main

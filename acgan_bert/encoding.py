@@ -25,7 +25,13 @@ def open_encoder(recipe: EncoderRecipe) -> TextEncoder:
     Raises:
         InputError: There is no such encoder, or it cannot be used in this way.
     """
-    encoder = load_encoder(recipe.name, pooling=recipe.pooling, max_length=recipe.max_length)
+    return on_device(
+        load_encoder(recipe.name, pooling=recipe.pooling, max_length=recipe.max_length)
+    )
+
+
+def on_device(encoder: TextEncoder) -> TextEncoder:
+    """Put an encoder on this process's GPU where there is one."""
     return encoder.to(f"cuda:{local_rank()}" if torch.cuda.is_available() else "cpu")
 
 

@@ -6,19 +6,27 @@ list of strings, which those checks do not cover.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import Tags, check_random_state, column_or_1d
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from acgan_bert.adapted import ENCODER_FOLDER, adapted_encoder, encoder_of, write_moved
 from acgan_bert.encoding import embed_rows, open_encoder
+from acgan_bert.estimator_input import (
+    encode_labels,
+    is_text,
+    plain_value,
+    seed_of,
+    unlabeled_corpus,
+)
+from acgan_bert.finetuning import finetune, task_sections
 from acgan_bert.model import GANModel
 from acgan_bert.recipe import Recipe
 from acgan_bert.recipe_io import check_recipe, load_recipe
@@ -27,7 +35,6 @@ from mtl.bert.encoder import TextEncoder
 from mtl.errors import InputError
 from mtl.files import write_json
 from mtl.text.data import Corpus
-from mtl.text.tasks import Task
 
 SETTINGS = "estimator.json"
 
@@ -40,9 +47,12 @@ class ACGANBertClassifier(ClassifierMixin, BaseEstimator):
             recipe's.
         recipe: Shipped recipe or YAML file that gives everything which is not set here.
         generator_depth: Hidden layers of the generator; None: the recipe's.
-        discriminator_depth: Hidden layers of the discriminator; None: the recipe's.
         members: GANs trained as one program, their probabilities averaged; None: the recipe's.
         steps: Updates of each player; None: the recipe's.
+        mode: ``frozen``, ``finetune``, ``last`` or ``lora``: which of the encoder's weights are
+            trained along, by one GAN; it needs texts. None: the recipe's.
+        tasks: Tasks that are trained along, so that the encoder learns from their rows too: by
+            ``sentiment``, ``paraphrase`` or ``similarity`` a file, ``hub:`` or ``demo:`` source.
         random_state: Seed, ``RandomState`` or None.
 
     Attributes:
@@ -62,6 +72,7 @@ class ACGANBertClassifier(ClassifierMixin, BaseEstimator):
     """
 
     encoder_: TextEncoder
+    moved_: TextEncoder | None
 
     def __init__(
         self,
@@ -69,17 +80,19 @@ class ACGANBertClassifier(ClassifierMixin, BaseEstimator):
         *,
         recipe: str = "default",
         generator_depth: int | None = None,
-        discriminator_depth: int | None = None,
         members: int | None = None,
         steps: int | None = None,
+        mode: str | None = None,
+        tasks: Mapping[str, str] | None = None,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.encoder = encoder
         self.recipe = recipe
         self.generator_depth = generator_depth
-        self.discriminator_depth = discriminator_depth
         self.members = members
         self.steps = steps
+        self.mode = mode
+        self.tasks = tasks
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any) -> Self:  # noqa: ANN401 (anything array-like)
@@ -92,17 +105,25 @@ class ACGANBertClassifier(ClassifierMixin, BaseEstimator):
         Raises:
             InputError: A value cannot be trained on; it is a ``ValueError``.
         """
-        self.seed_ = _seed(self.random_state)
-        settings = self._resolved()
-        if is_text(X):
-            labels, self.classes_ = encode_labels(y, count=len(X))
-            vectors = self._embed(X, settings)
-        else:
-            X = validate_data(self, X, dtype="numeric", ensure_min_samples=2)
-            labels, self.classes_ = encode_labels(y, count=len(X))
-            vectors = np.asarray(X, dtype=np.float32)
+        self.seed_ = seed_of(self.random_state)
+        settings, self.moved_ = self._resolved(), None
         self.takes_text_ = is_text(X)
-        names = tuple(str(name) for name in self.classes_)
+        if self.takes_text_:
+            labels, self.classes_ = encode_labels(y, count=len(X))
+            names = tuple(map(str, self.classes_))
+            self.model_ = self._fit_texts(
+                replace(unlabeled_corpus(X, names), labels=labels), settings
+            )
+            return self
+        if settings.adaptation.updates or settings.encoder.mode != "frozen":
+            raise InputError(
+                f"recipe {self.recipe}, mode {settings.encoder.mode}: the encoder is moved, for "
+                "which it needs texts; give a list of strings, or another recipe and mode frozen"
+            )
+        X = validate_data(self, X, dtype="numeric", ensure_min_samples=2)
+        labels, self.classes_ = encode_labels(y, count=len(X))
+        vectors = np.asarray(X, dtype=np.float32)
+        names = tuple(map(str, self.classes_))
         self.model_ = train_gan(TrainingRows(vectors, labels, names), settings)
         return self
 
@@ -137,7 +158,9 @@ class ACGANBertClassifier(ClassifierMixin, BaseEstimator):
         """Write the fitted classifier as safetensors and JSON; no pickle."""
         check_is_fitted(self)
         self.model_.save_pretrained(directory)
-        parameters = {name: _plain(value) for name, value in self.get_params().items()}
+        if self.moved_ is not None:
+            write_moved(self.moved_, Path(directory))
+        parameters = {name: plain_value(value) for name, value in self.get_params().items()}
         if isinstance(parameters["random_state"], np.random.RandomState):
             parameters["random_state"] = None  # a stream cannot be named; the weights are kept
         content = {
@@ -165,22 +188,44 @@ class ACGANBertClassifier(ClassifierMixin, BaseEstimator):
             raise InputError(
                 f"{directory}: {SETTINGS} is missing or damaged ({error}); save it again"
             ) from error
-        loaded.model_ = model
+        loaded.model_, loaded.moved_ = model, None
+        if (Path(directory) / ENCODER_FOLDER).is_dir():
+            loaded.moved_ = encoder_of(Path(directory), loaded._resolved().encoder)
         if not loaded.takes_text_:
             loaded.n_features_in_ = model.dimension
         return loaded
 
+    def _fit_texts(self, rows: Corpus, settings: Recipe) -> GANModel:
+        """Move the encoder as the recipe says, and train."""
+        others = task_sections(self.tasks)
+        if settings.adaptation.updates:
+            self.moved_ = adapted_encoder(settings, rows, self._opened(settings))
+        if settings.encoder.mode == "frozen":
+            if others:
+                raise InputError(
+                    "tasks: they are trained along with the encoder; use mode finetune"
+                )
+            vectors = self._embed(rows.texts, settings)
+            return train_gan(TrainingRows(vectors, rows.labels, rows.task.classes), settings)
+        self.moved_ = deepcopy(self.moved_ or self._opened(settings))
+        return finetune(settings, rows, self.moved_, others=others)
+
     def _resolved(self) -> Recipe:
         recipe = load_recipe(self.recipe)
+        one = 1 if self.mode not in (None, "frozen") and self.members is None else self.members
+        cold = False if self.tasks else None  # of several tasks there is no one start
         changes: dict[str, dict[str, Any]] = {
-            "encoder": {"name": self.encoder},
-            "generator": {"depth": self.generator_depth},
-            "discriminator": {"depth": self.discriminator_depth},
-            "training": {"members": self.members, "steps": self.steps},
+            "encoder": {"name": self.encoder, "mode": self.mode},
+            "generator": {"depth": self.generator_depth, "warm_start": cold},
+            "discriminator": {"warm_start": cold},
+            "training": {"members": one, "steps": self.steps},
         }
+        if self.tasks:
+            changes["discriminator"]["spectra"] = (0.0,)
         sections = {
             name: replace(
-                getattr(recipe, name), **{k: _plain(v) for k, v in section.items() if v is not None}
+                getattr(recipe, name),
+                **{k: plain_value(v) for k, v in section.items() if v is not None},
             )
             for name, section in changes.items()
         }
@@ -189,18 +234,15 @@ class ACGANBertClassifier(ClassifierMixin, BaseEstimator):
         return recipe
 
     def _embed(self, X: Sequence[str], recipe: Recipe) -> np.ndarray:
-        texts = list(X)
-        for row, text in enumerate(texts):
-            if not isinstance(text, str):
-                raise InputError(f"X: row {row} is {text!r}; every row must be a string")
+        encoder = self.moved_ or self._opened(recipe)
+        shared = self.moved_ is None
+        return embed_rows(unlabeled_corpus(X), encoder, recipe.encoder, cached=shared).vectors
+
+    def _opened(self, recipe: Recipe) -> TextEncoder:
         encoder: TextEncoder | None = getattr(self, "encoder_", None)
         if encoder is None or encoder.name != recipe.encoder.name:
             self.encoder_ = encoder = open_encoder(recipe.encoder)
-        task = Task(name="text", arity=1, output="classes", classes=())
-        unlabeled = np.full(len(texts), -1)
-        ids = tuple(str(index) for index in range(len(texts)))
-        corpus = Corpus(task, "fit", ids, tuple(texts), None, unlabeled, None, ())
-        return embed_rows(corpus, encoder, recipe.encoder).vectors
+        return encoder
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the encoder out of copies and pickles: it is loaded again by name."""
@@ -211,55 +253,3 @@ class ACGANBertClassifier(ClassifierMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.string = True
         return tags
-
-
-def is_text(X: Any) -> bool:  # noqa: ANN401
-    """Return whether X is a sequence of strings rather than a matrix or a table."""
-    if isinstance(X, str):
-        raise InputError("X: one string was given; a list of strings is needed")
-    if len(getattr(X, "shape", (0,))) != 1 or not hasattr(X, "__len__"):
-        return False
-    return isinstance(next(iter(X), None), str)
-
-
-def encode_labels(y: Any, *, count: int) -> tuple[np.ndarray, np.ndarray]:  # noqa: ANN401
-    """Return class indices (N,), -1 where unlabelled, and the sorted classes (C,).
-
-    Raises:
-        InputError: The labels do not fit the rows, or fewer than two classes are labelled.
-    """
-    if y is None:
-        raise InputError("y: requires y to be passed, but the target y is None")
-    raw = list(column_or_1d(np.asarray(y, dtype=object), warn=True))
-    if len(raw) != count:
-        raise InputError(f"y: {len(raw)} labels for {count} rows; give one per row, -1 if unknown")
-    unknown = np.array([_is_unlabeled(value) for value in raw], dtype=bool)
-    known = np.array([value for value, skip in zip(raw, unknown, strict=True) if not skip])
-    if len(known) == 0:
-        raise InputError("y: no labelled row; label at least one row of each of two classes")
-    if known.dtype.kind == "f" and not np.isfinite(known).all():
-        raise InputError("y: contains infinity; a label is a string or an integer")
-    check_classification_targets(known)
-    classes, indices = np.unique(known, return_inverse=True)
-    if len(classes) < 2:
-        raise InputError(
-            f"y: one class only ({classes.tolist()[0]!r}); label rows of two or more classes"
-        )
-    labels = np.full(count, -1, dtype=np.int64)
-    labels[~unknown] = indices
-    return labels, classes
-
-
-def _is_unlabeled(value: Any) -> bool:  # noqa: ANN401
-    return bool(pd.isna(value)) or value == "" or value in (-1, "-1")
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401
-    """Return a NumPy number, as a parameter grid may hold, as Python's own."""
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def _seed(random_state: int | np.random.RandomState | None) -> int:
-    if isinstance(random_state, (int, np.integer)):
-        return int(random_state)
-    return int(check_random_state(random_state).randint(2**31 - 1))

@@ -1,28 +1,47 @@
-"""A run of the GAN: embed the text, train, compare with the baselines, measure the generator."""
+"""A run of the GAN on one task: embed, train, compare with the baselines, measure the generator.
+
+The encoder is frozen, moved ahead of the GAN (:mod:`acgan_bert.adapted`), or trained beside it
+(:mod:`acgan_bert.finetuning`); what follows is the same.
+"""
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
+from acgan_bert.adapted import adapted_encoder, write_moved
 from acgan_bert.baselines import classifier_baselines
 from acgan_bert.encoding import embed_rows, open_encoder, write_identity
-from acgan_bert.judge import (
-    Reference,
-    choose_reference,
-    describe_fakes,
-    judge,
-    write_embeddings,
-)
+from acgan_bert.finetuning import finetune
+from acgan_bert.generator_judge import judge_generator
 from acgan_bert.model import GANModel
 from acgan_bert.parts import Parts, read_parts
 from acgan_bert.progress import Stages
 from acgan_bert.recipe import Recipe
-from acgan_bert.rundir import CHECKPOINT, METRICS, MODEL, RESULT, MetricsLog
-from acgan_bert.scores import exact_mcnemar, paired_interval, score
+from acgan_bert.rundir import (
+    ADAPTATION,
+    CHECKPOINT,
+    CONFLICTS,
+    EMBEDDINGS,
+    METRICS,
+    MODEL,
+    RESULT,
+    MetricsLog,
+    StepLog,
+)
+from acgan_bert.scores import (
+    calibration_note,
+    exact_mcnemar,
+    paired_interval,
+    rejection,
+    rejection_notes,
+    score,
+)
+from acgan_bert.setfit_peer import SETFIT, check_setfit, setfit_probabilities
 from acgan_bert.trackers import Tracker
 from acgan_bert.trainer import HeldOut, TrainingRows, train_gan
 from mtl.bert.encoder import TextEncoder
@@ -47,6 +66,8 @@ class GANJob:
             InputError: Something is wrong with either.
         """
         parts = read_parts(recipe.data, seed=recipe.seed)
+        if SETFIT in recipe.report.baselines:
+            check_setfit(parts.task)
         return cls(recipe, parts, open_encoder(recipe.encoder))
 
     @property
@@ -62,17 +83,31 @@ class GANJob:
         """Do everything that follows reading, but for the pictures; the result is written last."""
         for note in self.parts.notes:
             logger.info("%s", note)
-        bench = _Bench(self.recipe, self.parts, self.encoder, out, stages, tracker)
-        vectors = _embed(bench)
-        model = _train(bench, vectors)
+        plain = _Bench(self.recipe, self.parts, self.encoder, out, stages, tracker)
+        bench = _move(plain)
+        if self.recipe.encoder.mode == "frozen":
+            vectors = _embed(bench)
+            model = _train(bench, vectors)
+        else:
+            bench, model = _finetune(bench)
+            vectors = _embed(bench)
+        _save(bench, model, vectors)
         result: dict[str, Any] = {"name": out.name, "task": self.parts.task.to_json()}
-        result |= _compare(bench, model, vectors)
+        result |= _compare(bench, model, vectors, plain)
         result["generator"], notes = _judge(bench, model, vectors)
         split = self.parts.split
         result["labels"] = {"labeled": len(split.labeled), "unlabeled": len(split.unlabeled)}
         result["seconds"] = stages.seconds
-        result["notes"] = [*self.parts.notes, *notes]
+        result["notes"] = [*self.parts.notes, *notes, *_notes(self.parts, result)]
         write_json(out / RESULT, result)
+
+
+def _notes(parts: Parts, result: Mapping[str, Any]) -> list[str]:
+    """Say how far probabilities and p(fake) are to be relied on."""
+    dev_rows = 0 if parts.dev is None else len(parts.dev)
+    tested = parts.test is not None
+    calibrated = calibration_note(result["temperature"], dev_rows=dev_rows, tested=tested)
+    return [calibrated, *rejection_notes(result["rejection"])]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,6 +120,8 @@ class _Bench:
     out: Path
     stages: Stages
     tracker: Tracker | None
+    moved: bool = False
+    """Whether the encoder is this run's own."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,7 +132,25 @@ class _Vectors:
     held_out: dict[str, HeldOut]
 
 
-def _embed(bench: _Bench) -> _Vectors:
+def _move(bench: _Bench) -> _Bench:
+    """Move the encoder where the recipe says so, from the checkpoint where there is one."""
+    if not bench.recipe.adaptation.updates:
+        return bench
+    parts, record = bench.parts, MetricsLog(bench.out / ADAPTATION)
+    with bench.stages("adapt") as advance:
+        moved = adapted_encoder(
+            bench.recipe,
+            parts.hidden().select(parts.rows()),
+            bench.encoder,
+            record=record,
+            checkpoint=bench.out / CHECKPOINT / "adaptation",
+            progress=advance,
+        )
+    bench.stages.seconds["adapt"] = round(record.seconds(), 3)
+    return replace(bench, encoder=moved, moved=True)
+
+
+def _embed(bench: _Bench, stage: str = "embed") -> _Vectors:
     """Embed every source, or read what an earlier run left in the cache."""
     parts = bench.parts
     held_out = parts.held_out()
@@ -103,14 +158,19 @@ def _embed(bench: _Bench) -> _Vectors:
     sources |= {name: part for name, part in held_out.items() if name not in parts.taken}
     vectors: dict[str, np.ndarray] = {}
     before = 0
-    with bench.stages("embed", sum(map(len, sources.values()))) as advance:
+    with bench.stages(stage, sum(map(len, sources.values()))) as advance:
         for name, corpus in sources.items():
 
             def report(done: int, _: int, start: int = before) -> None:
                 advance(start + done)
 
-            settings = bench.recipe.encoder
-            vectors[name] = embed_rows(corpus, bench.encoder, settings, progress=report).vectors
+            vectors[name] = embed_rows(
+                corpus,
+                bench.encoder,
+                bench.recipe.encoder,
+                cached=not bench.moved,  # nobody else will ask for them
+                progress=report,
+            ).vectors
             before += len(corpus)
     pool = vectors["pool"]
     vectors |= {name: pool[parts.pool_rows(held_out[name])] for name in parts.taken}
@@ -122,7 +182,7 @@ def _embed(bench: _Bench) -> _Vectors:
 
 
 def _train(bench: _Bench, vectors: _Vectors) -> GANModel:
-    """Train the GAN, from its checkpoint where there is one, and write the model."""
+    """Train the GAN, from its checkpoint where there is one."""
     record = MetricsLog(bench.out / METRICS, tracker=bench.tracker)
     with bench.stages("train", bench.recipe.training.steps) as advance:
         model = train_gan(
@@ -134,25 +194,73 @@ def _train(bench: _Bench, vectors: _Vectors) -> GANModel:
             progress=advance,
         )
     bench.stages.seconds["train"] = round(record.seconds(), 3)
-    model.save_pretrained(bench.out / MODEL)
-    task, fingerprint = bench.parts.task, bench.encoder.fingerprint()
-    write_identity(bench.out / MODEL, task, bench.recipe.encoder, fingerprint)
     return model
 
 
-def _compare(bench: _Bench, model: GANModel, vectors: _Vectors) -> dict[str, Any]:
-    """Score the model on the held-out parts, and the baselines beside it on the first of them."""
+def _finetune(bench: _Bench) -> tuple[_Bench, GANModel]:
+    """Train a copy of the encoder and the GAN together, from their checkpoint where there is one.
+
+    Returns:
+        The bench with the encoder as it is then, and the model.
+    """
+    encoder, metrics = (
+        deepcopy(bench.encoder),
+        MetricsLog(bench.out / METRICS, tracker=bench.tracker),
+    )
+    conflicts = StepLog(bench.out / CONFLICTS)
+
+    def record(row: dict[str, Any]) -> None:
+        conflicts.append(row["step"], row.pop("conflicts"))
+        metrics(row)
+
+    with bench.stages("train", bench.recipe.training.steps) as advance:
+        model = finetune(
+            bench.recipe,
+            bench.parts.hidden().select(bench.parts.rows()),
+            encoder,
+            dev=bench.parts.dev,
+            record=record,
+            checkpoint=bench.out / CHECKPOINT / "training",
+            progress=advance,
+        )
+    bench.stages.seconds["train"] = round(metrics.seconds(), 3)
+    return replace(bench, encoder=encoder, moved=True), model
+
+
+def _save(bench: _Bench, model: GANModel, vectors: _Vectors) -> None:
+    """Calibrate the model where there is dev, and write it with the encoder that it needs."""
+    if "dev" in vectors.held_out:
+        model.calibrate(vectors.held_out["dev"].vectors, vectors.held_out["dev"].labels)
+    model.save_pretrained(bench.out / MODEL)
+    if bench.moved:
+        write_moved(bench.encoder, bench.out / MODEL)
+    task, fingerprint = bench.parts.task, bench.encoder.fingerprint()
+    write_identity(bench.out / MODEL, task, bench.recipe.encoder, fingerprint)
+
+
+def _compare(bench: _Bench, model: GANModel, vectors: _Vectors, plain: _Bench) -> dict[str, Any]:
+    """Score the model on the held-out parts, and the baselines beside it on the first of them.
+
+    Baselines stand on the encoder as it was opened: that is what a user would pick instead.
+    """
     held_out, names = bench.parts.held_out(), bench.recipe.report.baselines
-    result: dict[str, Any] = {"test": {}, "dev": {}, "baselines": {}}
+    result: dict[str, Any] = {"test": {}, "dev": {}, "rejection": {}, "baselines": {}}
+    result["temperature"] = model.temperature
+    judged = {part: model.predict_proba(rows.vectors) for part, rows in vectors.held_out.items()}
     for part, corpus in held_out.items():
-        result[part] = score(model.predict_proba(vectors.held_out[part].vectors), corpus)
-    if not held_out or not names:
+        result[part] = score(judged[part], corpus, temperature=model.temperature)
+    if not held_out:
         return result
     on, corpus = next(iter(held_out.items()))
     to_score = vectors.held_out[on].vectors
+    doubts = rejection(judged[on], model.p_fake(to_score), corpus.labels)
+    result["rejection"] = {"on": on, "rows": len(corpus)} | doubts
+    if not names:
+        return result
+    frozen = _embed(plain, "embed for baselines") if bench.moved else vectors
     with bench.stages("compare"):
-        found = classifier_baselines(names, vectors.rows, bench.recipe, {on: to_score})
-    own = model.predict_proba(to_score).argmax(axis=1)
+        found = _baselines(plain, frozen, on)
+    own = judged[on].argmax(axis=1)
     for name, by_part in found.items():
         answers = (corpus.labels, own, by_part[on].argmax(axis=1))
         difference = paired_interval(*answers)
@@ -165,41 +273,27 @@ def _compare(bench: _Bench, model: GANModel, vectors: _Vectors) -> dict[str, Any
     return result
 
 
+def _baselines(bench: _Bench, vectors: _Vectors, on: str) -> dict[str, dict[str, np.ndarray]]:
+    """Train the baselines; returns the probabilities (N, C) for a held-out part, by baseline."""
+    names = bench.recipe.report.baselines
+    to_score = {on: vectors.held_out[on].vectors}
+    own = [name for name in names if name != SETFIT]
+    found = classifier_baselines(own, vectors.rows, bench.recipe, to_score)
+    if SETFIT in names:
+        parts = bench.parts
+        rows, asked = parts.train.select(parts.split.labeled), parts.held_out()[on]
+        found[SETFIT] = {on: setfit_probabilities(rows, asked, bench.encoder, bench.recipe)}
+    return found
+
+
 def _judge(bench: _Bench, model: GANModel, vectors: _Vectors) -> tuple[dict[str, Any], list[str]]:
-    """Measure the generator and write what it was judged on.
-
-    Returns:
-        The measures, empty where there are too few real rows, and notes.
-    """
-    seed = bench.recipe.seed
+    """Measure the generator, write what it was judged on; returns the measures, and notes."""
     with bench.stages("measure"):
-        reference = _reference(bench, vectors)
-        fake = model.sample(reference.labels, seed=seed)
-        training = vectors.rows.vectors
-        rows = describe_fakes(model, fake, reference.labels, reference=reference, training=training)
-        write_embeddings(bench.out, reference, fake, rows)
-        measures = judge(reference, fake, vectors.rows, seed=seed)
-    notes = []
-    if not measures:
-        notes.append(f"{len(rows)} real rows are too few to measure the generator on")
-    if reference.on == "train":
-        notes.append("no held-out rows: the generator is measured on rows that it was trained on")
-    return measures, notes
-
-
-def _reference(bench: _Bench, vectors: _Vectors) -> Reference:
-    """Take the rows to judge on from the test part, else dev, else the labelled training rows."""
-    rows, parts = vectors.rows, bench.parts
-    shown = rows.labels >= 0
-    labeled = HeldOut(rows.vectors[shown], rows.labels[shown])
-    named = vectors.held_out | {"train": labeled}
-    corpora = parts.held_out() | {"train": parts.train.select(parts.split.labeled)}
-    on = next(iter(corpora))
-    return choose_reference(
-        on,
-        corpora[on],
-        named[on],
-        classes=np.unique(labeled.labels),
-        most=bench.recipe.report.fakes,
-        seed=bench.recipe.seed,
-    )
+        return judge_generator(
+            model,
+            vectors.rows,
+            held_out=vectors.held_out,
+            parts=bench.parts,
+            folder=bench.out / EMBEDDINGS,
+            recipe=bench.recipe,
+        )

@@ -14,7 +14,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from safetensors.numpy import save
 
+from acgan_bert.adapted import ENCODER_FOLDER, encoder_of
 from acgan_bert.encoding import check_same_encoder, embed_rows, open_encoder, read_identity
+from acgan_bert.joint_run import PLAYERS, text_vectors
 from acgan_bert.judge import describe_fakes, read_reference
 from acgan_bert.model import GANModel
 from acgan_bert.multitask_settings import task_recipes
@@ -42,7 +44,7 @@ class Samples:
     Args:
         vectors: (M, D) float32.
         rows: (M,) objects as in ``embeddings/fake.jsonl``: ``label``, ``posterior``,
-            ``memorized``, ``neighbors``.
+            ``typicality``, ``memorized``, ``neighbors``.
     """
 
     vectors: NDArray[np.float32]
@@ -83,13 +85,13 @@ def predict(
             has changed.
     """
     recipe = _finished(run)
-    if not recipe.gan:
+    if task_recipes(recipe):
         return _predict_with_multitask(run, recipe, source, task, columns)
     model, kind, fingerprint = _open_gan(run)
     if task not in ("", kind.name):
         raise InputError(f"--task {task}: the run has one task, {kind.name}; leave --task out")
     corpus = _read_new(source, columns, columns_of(recipe.data), kind)
-    encoder = open_encoder(recipe.encoder)
+    encoder = encoder_of(run / MODEL, recipe.encoder)
     check_same_encoder(encoder, fingerprint, where=run)
     vectors = embed_rows(corpus, encoder, recipe.encoder, cached=False).vectors
     probabilities = model.predict_proba(vectors)
@@ -111,9 +113,13 @@ def _predict_with_multitask(
     kind = model.tasks[name]
     corpus = _read_new(source, columns, columns_of(task_recipes(recipe)[name]), kind)
     predicted = model.predict_texts(name, corpus.texts, corpus.pairs)
-    if kind.output == "score":
-        return _table(corpus, kind, None, predicted)
-    return _table(corpus, kind, predicted, None)
+    classes, scores = (None, predicted) if kind.output == "score" else (predicted, None)
+    table = _table(corpus, kind, classes, scores)
+    beside = run / MODEL / PLAYERS / name
+    if not beside.is_dir():
+        return table
+    vectors = text_vectors(model, name, corpus)
+    return table.assign(p_fake=GANModel.from_pretrained(beside).p_fake(vectors))
 
 
 def _table(
@@ -240,12 +246,13 @@ def _training_vectors(run: Path, recipe: Recipe, fingerprint: str) -> NDArray[np
     try:
         parts = read_parts(recipe.data, seed=recipe.seed)
         check_sources(run, parts.hashes)
-        encoder = open_encoder(recipe.encoder)
+        encoder = encoder_of(run / MODEL, recipe.encoder)
         check_same_encoder(encoder, fingerprint, where=run)
     except InputError as error:
         logger.warning("whether fakes repeat training rows is not known: %s", error)
         return None
-    vectors = embed_rows(parts.pool, encoder, recipe.encoder).vectors
+    shared = not (run / MODEL / ENCODER_FOLDER).is_dir()
+    vectors = embed_rows(parts.pool, encoder, recipe.encoder, cached=shared).vectors
     return vectors[parts.pool_rows(parts.train)[parts.rows()]]
 
 

@@ -5,6 +5,7 @@ generator must beat before it means anything.
 """
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ from analysis import (
     prdc,
     read_run,
     real_floor,
+    typicality,
 )
 from mtl.errors import InputError
 from mtl.files import damage, directory_write, write_bytes, write_text
@@ -183,19 +185,23 @@ def describe_fakes(
         training: (N, D) vectors that the generator was trained on; None where they cannot be had.
 
     Returns:
-        M objects: ``label``, ``posterior``, ``memorized`` (None without training vectors) and
-        ``neighbors``, nearest first.
+        M objects: ``label``, ``posterior``, ``typicality`` (of :func:`analysis.typicality`; None
+        where the reference has fewer than two rows of the class), ``memorized`` (None without
+        training vectors) and ``neighbors``, nearest first.
     """
     posterior = model.predict_proba(fake)
     k = min(NEIGHBORS, len(reference.rows))
     indices, distances = nearest_real(fake, reference.vectors, k=k)
     copies: list[bool | None] = [None] * len(fake)
     if training is not None:
-        copies = memorized(fake, _thinned(training), reference.vectors).tolist()
+        held_out = None if reference.on == "train" else reference.vectors
+        copies = memorized(fake, _thinned(training), held_out).tolist()
+    usual = typicality(fake, reference.vectors, labels, reference.labels).tolist()
     return [
         {
             "label": model.classes[int(labels[row])],
             "posterior": dict(zip(model.classes, posterior[row].tolist(), strict=True)),
+            "typicality": None if math.isnan(usual[row]) else usual[row],
             "memorized": copies[row],
             "neighbors": [
                 reference.rows[index] | {"distance": float(distance)}
@@ -212,10 +218,10 @@ def _thinned(training: Vectors) -> Vectors:
 
 
 def write_embeddings(
-    out: Path, reference: Reference, fake: Vectors, fake_rows: list[dict[str, Any]]
+    target: Path, reference: Reference, fake: Vectors, fake_rows: list[dict[str, Any]]
 ) -> None:
-    """Write the judged real and fake vectors, labels and rows to ``out/embeddings``."""
-    with directory_write(out / EMBEDDINGS) as folder:
+    """Write the judged real and fake vectors, labels and rows to a folder."""
+    with directory_write(target) as folder:
         for name, vectors, rows in (
             ("real", reference.vectors, reference.rows),
             ("fake", fake, fake_rows),

@@ -15,6 +15,7 @@ from acgan_bert.gan.discriminator import one_hot_condition
 from acgan_bert.gan.space import PrincipalSpace
 from acgan_bert.gan.streams import MemberStreams
 from acgan_bert.networks import Shape, build_discriminator, build_generator
+from mtl.calibration import fit_temperature, tempered
 from mtl.saved import WEIGHTS, SavedModel
 
 BLOCK_ROWS = 8192
@@ -30,6 +31,9 @@ class GANModel(SavedModel):
         space: The coordinates that both players work in.
         generator_state: Parameters of the generators by name, each (E, ...).
         discriminator_state: Parameters of the discriminators by name.
+
+    Attributes:
+        temperature: Of the probabilities; 1 until :meth:`calibrate` has fitted it.
     """
 
     FORMAT: ClassVar[int] = 2
@@ -43,6 +47,7 @@ class GANModel(SavedModel):
         discriminator_state: dict[str, Tensor],
     ) -> None:
         self.shape, self.classes, self.space = shape, classes, space
+        self.temperature = 1.0
         unused = MemberStreams([0] * shape.members)
         self.generator = build_generator(shape, unused).eval().requires_grad_(False)
         self.discriminator = build_discriminator(shape, unused).eval().requires_grad_(False)
@@ -57,16 +62,33 @@ class GANModel(SavedModel):
         return self.shape.embedding_width
 
     def predict_proba(self, vectors: np.ndarray) -> np.ndarray:
-        """Return class probabilities (N, C), averaged over the members."""
-        return self.member_probabilities(vectors).mean(0)
+        """Return class probabilities (N, C), averaged over the members, then tempered."""
+        # One temperature of the average: averaging flattens, by how much the members cannot know.
+        return tempered(self.member_probabilities(vectors).mean(0), self.temperature)
+
+    def calibrate(self, vectors: np.ndarray, labels: np.ndarray) -> None:
+        """Fit the temperature, which the probabilities have from then on.
+
+        Args:
+            vectors: (N, D) rows that the model was not trained on.
+            labels: (N,) their classes; -1: left out.
+        """
+        with np.errstate(divide="ignore"):  # a probability of 0
+            logits = np.log(self.member_probabilities(vectors).mean(0))
+        self.temperature = fit_temperature(logits, labels)
 
     def member_probabilities(self, vectors: np.ndarray) -> np.ndarray:
-        """Return each member's class probabilities, (E, N, C) float64."""
+        """Return each member's class probabilities, (E, N, C) float64; they have no temperature."""
         blocks = [judged[0] for judged in self._judge(vectors)]
         return np.concatenate(blocks, axis=1)
 
     def p_fake(self, vectors: np.ndarray) -> np.ndarray:
-        """Return the probability that a row is fake by the source score, (N,), over the members."""
+        """Return how far rows are taken for this generator's fakes, (N,), over the members.
+
+        It is σ(-source score): around 0.5 where fakes are good, and a share only where the source
+        part is logistic (a hinge is a margin). A doubtful class need not raise it, nor need text
+        of another kind, of which the discriminator has seen none.
+        """
         return np.concatenate([judged[1] for judged in self._judge(vectors)], axis=1).mean(0)
 
     def sample(self, labels: np.ndarray, *, seed: int) -> np.ndarray:
@@ -100,6 +122,7 @@ class GANModel(SavedModel):
             "classes": list(self.classes),
             "shape": self.shape.to_json(),
             "space": {"scale": self.space.scale},
+            "temperature": self.temperature,
         }
         self._write(save_directory, config, tensors)
 
@@ -110,13 +133,16 @@ class GANModel(SavedModel):
             part, name = key.split(".", 1)
             states[part][name] = value
         space: dict[str, Any] = states["space"] | config["space"]
-        return cls(
+        model = cls(
             Shape.from_json(config["shape"]),
             tuple(config["classes"]),
             PrincipalSpace(**space),
             states["generator"],
             states["discriminator"],
         )
+        # Models that were saved before there was one have none.
+        model.temperature = float(config.get("temperature", 1.0))
+        return model
 
     def _modules(self) -> dict[str, torch.nn.Module]:
         return {

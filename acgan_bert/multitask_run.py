@@ -1,17 +1,20 @@
 """A run of the multitask BERT: a contrastive stage where asked for, training, scores of all tasks.
 
-Rows whose labels were not drawn take part in the contrastive stage alone.
+Rows whose labels were not drawn take part in the contrastive stage, and in the game of the GAN
+where the recipe has one beside.
 """
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
 import torch
 
 from acgan_bert.encoding import open_encoder
+from acgan_bert.joint import JointGAN
+from acgan_bert.joint_run import finish_players, unlabeled_rows
 from acgan_bert.multitask_settings import (
     contrastive_settings,
     head_settings,
@@ -34,10 +37,11 @@ from acgan_bert.rundir import (
     MetricsLog,
     StepLog,
 )
+from acgan_bert.scores import calibration_note
 from acgan_bert.trackers import Tracker
 from mtl.bert.encoder import TextEncoder
 from mtl.bert.model import MultitaskModel, pair_input, parameter_counts
-from mtl.evaluate import evaluate
+from mtl.evaluate import calibrate, evaluate
 from mtl.files import write_json
 from mtl.loop import Outcome, train_multitask
 from mtl.pretraining import pretrain
@@ -88,13 +92,19 @@ class MultitaskJob:
         notes = [note for parts in self.parts.values() for note in parts.notes]
         for note in notes:
             logger.info("%s", note)
-        model, data = self._build(), self._data(unlabeled=False)
-        # Refuses what training would refuse only after the stage ahead of it.
-        MultitaskTrainer(model, data, loop_settings(self.recipe))
-        self._pretrain(model, out, stages)
-        outcome = self._train(model, data, out, stages, tracker)
+        model, data = self._build(), self._data(unlabeled=self._beside() > 0)
+        gan = JointGAN(model, data, self.recipe) if self.recipe.gan else None
+        if contrastive_settings(self.recipe).kind != "none":
+            # Refuses what training would refuse only after the stage ahead of it.
+            MultitaskTrainer(model, data, loop_settings(self.recipe), gan)
+            self._pretrain(model, out, stages)
+            if gan is not None:  # its players start at the vectors as they are now
+                gan = JointGAN(model, data, self.recipe)
+        outcome = self._train(_Training(model, data, gan), out, stages, tracker)
         if not is_main():
             return
+        with stages("calibrate"):
+            calibrated = _calibrated(model, data)
         model.save_pretrained(out / MODEL)
         result: dict[str, Any] = {
             "name": out.name,
@@ -102,14 +112,31 @@ class MultitaskJob:
         }
         with stages("score"):
             result["test"] = _with_overall(self._scores(model, "test"))
-        result["dev"] = _with_overall(outcome.scores)
+        result["dev"] = _with_overall(outcome.scores | calibrated)
+        result["temperature"] = dict(model.temperatures)
         result["best_update"] = outcome.best_update
         result["parameters"] = parameter_counts(model)
         result["labels"] = {
             name: {"labeled": len(parts.split.labeled), "unlabeled": len(parts.split.unlabeled)}
             for name, parts in self.parts.items()
         }
+        notes += self._calibration_notes(model)
+        if gan is not None:
+            with stages("measure"):
+                finished = finish_players(gan, data, self.parts, out=out)
+            result["generator"], said = finished
+            notes += said
         write_json(out / RESULT, result | {"seconds": stages.seconds, "notes": notes})
+
+    def _calibration_notes(self, model: MultitaskModel) -> list[str]:
+        """Say of each class task whether its probabilities were calibrated."""
+        notes = []
+        for name, temperature in model.temperatures.items():
+            parts = self.parts[name]
+            dev_rows, tested = 0 if parts.dev is None else len(parts.dev), parts.test is not None
+            note = calibration_note(temperature, dev_rows=dev_rows, tested=tested)
+            notes.append(f"{name}: {note}")
+        return notes
 
     def _build(self) -> MultitaskModel:
         """Build the model; its first weights follow from the seed."""
@@ -130,8 +157,13 @@ class MultitaskJob:
             parts = self.parts[name]
             rows = parts.rows() if unlabeled else parts.split.labeled
             dev = None if parts.dev is None else self._tokens(name, parts.dev)
-            data[name] = task_data(task, self._tokens(name, parts.hidden().select(rows)), dev)
+            train = self._tokens(name, parts.hidden().select(rows))
+            data[name] = replace(task_data(task, train, dev), unlabeled_rows=self._beside())
         return data
+
+    def _beside(self) -> int:
+        """Return the rows without a label in each batch: those of the GAN."""
+        return unlabeled_rows(self.recipe) if self.recipe.gan else 0
 
     def _tokens(self, name: str, corpus: Corpus) -> TokenizedCorpus:
         head = head_settings(task_recipes(self.recipe)[name])
@@ -142,8 +174,6 @@ class MultitaskJob:
 
     def _pretrain(self, model: MultitaskModel, out: Path, stages: Stages) -> None:
         settings = contrastive_settings(self.recipe)
-        if settings.kind == "none":
-            return
         record = MetricsLog(out / CONTRASTIVE)
         with stages("pretrain") as advance:
             pretrain(
@@ -157,12 +187,7 @@ class MultitaskJob:
         stages.seconds["pretrain"] = round(record.seconds(), 3)
 
     def _train(
-        self,
-        model: MultitaskModel,
-        data: Mapping[str, TaskData],
-        out: Path,
-        stages: Stages,
-        tracker: Tracker | None,
+        self, training: "_Training", out: Path, stages: Stages, tracker: Tracker | None
     ) -> Outcome:
         """Train, from the checkpoint where there is one."""
         metrics, conflicts = MetricsLog(out / METRICS, tracker=tracker), StepLog(out / CONFLICTS)
@@ -173,12 +198,13 @@ class MultitaskJob:
 
         with stages("train") as advance:
             outcome = train_multitask(
-                model,
-                data,
+                training.model,
+                training.data,
                 loop_settings(self.recipe),
                 record=record,
                 checkpoint=out / CHECKPOINT / "training",
                 progress=advance,
+                companion=training.gan,
             )
         stages.seconds["train"] = round(metrics.seconds(), 3)
         return outcome
@@ -191,6 +217,24 @@ class MultitaskJob:
             for name, corpus in corpora.items()
             if corpus is not None
         }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Training:
+    """What is trained, and on what."""
+
+    model: MultitaskModel
+    data: Mapping[str, TaskData]
+    gan: JointGAN | None
+
+
+def _calibrated(model: MultitaskModel, data: Mapping[str, TaskData]) -> dict[str, dict[str, Any]]:
+    """Fit the temperature of each class task that has dev rows; returns their scores under it."""
+    return {
+        name: calibrate(model, name, task.dev)
+        for name, task in data.items()
+        if name in model.temperatures and task.dev is not None
+    }
 
 
 def _with_overall(scores: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

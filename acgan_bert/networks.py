@@ -27,9 +27,18 @@ class Shape:
     discriminator_skip: bool
     rival: bool
     projection: bool
+    scores: int = 0
+    """Score tasks, each a number of the condition beside its classes."""
 
     @classmethod
-    def of(cls, recipes: Sequence[Recipe], embedding_width: int, classes: Sequence[int]) -> "Shape":
+    def of(
+        cls,
+        recipes: Sequence[Recipe],
+        embedding_width: int,
+        classes: Sequence[int],
+        *,
+        scores: int = 0,
+    ) -> "Shape":
         """Collect the sizes of an ensemble, one recipe per member."""
         first = recipes[0]
         adversary = ADVERSARIES[first.objective.name]
@@ -47,6 +56,7 @@ class Shape:
             discriminator_skip=first.discriminator.linear_skip,
             rival=adversary.rival,
             projection=adversary.projection,
+            scores=scores,
         )
 
     @classmethod
@@ -69,7 +79,7 @@ def build_generator(shape: Shape, streams: MemberStreams) -> Generator:
     """Build the members' generators."""
     return Generator(
         embedding_width=shape.embedding_width,
-        condition_width=sum(shape.classes),
+        condition_width=sum(shape.classes) + shape.scores,
         noise_width=shape.noise_width,
         size=shape.generator,
         streams=streams,
@@ -87,6 +97,7 @@ def build_discriminator(shape: Shape, streams: MemberStreams) -> Discriminator:
         linear_skip=shape.discriminator_skip,
         projection=shape.projection,
         rival=shape.rival,
+        scores=shape.scores,
     )
 
 

@@ -15,6 +15,7 @@ from acgan_bert.gan.generator import Generator
 from acgan_bert.gan.optimizer import Group, MemberAdamW
 from acgan_bert.recipe import Recipe
 from mtl.checkpoint import named, part_of
+from mtl.errors import DivergenceError
 
 NAMES = ("generator", "discriminator")
 
@@ -46,6 +47,26 @@ class Players:
     def both(self) -> tuple[Generator, Discriminator]:
         """The networks, in the order of :data:`NAMES`."""
         return self.generator, self.discriminator
+
+    def check(self, losses: Mapping[str, Tensor], *, update: int) -> None:
+        """Look at losses, and at the norms of the gradients that they left.
+
+        Args:
+            losses: By name, of all members.
+            update: Its number, for the message.
+
+        Raises:
+            DivergenceError: One is not finite, or a norm is above ``training.divergence_norm``.
+        """
+        most = self.recipe.training.divergence_norm
+        for name, loss in losses.items():
+            if not bool(loss.isfinite().all()):
+                raise _diverged(update, f"the loss {name} is not finite")
+        for name, optimizer in zip(reversed(NAMES), self.optimizers, strict=True):
+            norm = float(optimizer.gradient_norm().max())
+            if not norm <= most:  # NaN is not
+                found = f"the norm of the {name}'s gradient is {norm:.4g}, the most is {most:g}"
+                raise _diverged(update, found)
 
     def average(self, step: int) -> None:
         """Move the averages after a step; early ones weigh more: the start is soon forgotten."""
@@ -109,3 +130,10 @@ class Players:
         rates = [t.generator_learning_rate for t in trainings]
         settings = {"beta1": common.beta1, "clip": common.clip}
         return MemberAdamW(groups, **settings), MemberAdamW([Group(generator, rates)], **settings)
+
+
+def _diverged(update: int, found: str) -> DivergenceError:
+    return DivergenceError(
+        f"diverged at update {update}: {found}; the weights are those before it. Lower the "
+        "learning rates, or raise objective.r1 or set discriminator.spectral_norm"
+    )

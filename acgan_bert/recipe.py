@@ -8,9 +8,11 @@ Reading, checking and writing recipes is :mod:`acgan_bert.recipe_io`.
 from dataclasses import dataclass, field
 from typing import Literal
 
+from acgan_bert.recipe_adaptation import AdaptationRecipe
 from acgan_bert.recipe_data import DataRecipe
 from acgan_bert.recipe_tasks import (
     ContrastiveRecipe,
+    JointRecipe,
     MultitaskRecipe,
     SharingRecipe,
     SmartRecipe,
@@ -19,11 +21,13 @@ from acgan_bert.recipe_tasks import (
 )
 
 __all__ = [
+    "AdaptationRecipe",
     "ContrastiveRecipe",
     "DataRecipe",
     "DiscriminatorRecipe",
     "EncoderRecipe",
     "GeneratorRecipe",
+    "JointRecipe",
     "MultitaskRecipe",
     "ObjectiveRecipe",
     "Recipe",
@@ -200,6 +204,7 @@ class ReportRecipe:
             "label_spreading",
             "supervised_mlp",
             "gan_bert",
+            "setfit",
         ],
         ...,
     ] = ("logistic_regression", "self_training", "label_spreading", "supervised_mlp", "gan_bert")
@@ -217,11 +222,13 @@ class Recipe:
     seed: int = 0
     """Seed of the label draw and of every random stream."""
     gan: bool = True
-    """Train the GAN on data.train; false: the multitask BERT on the tasks."""
+    """Train the GAN: on data.train, or on the tasks beside the multitask BERT; false: it alone."""
     data: DataRecipe = field(default_factory=DataRecipe)
     """Where the text is and how much of it is labelled."""
     encoder: EncoderRecipe = field(default_factory=EncoderRecipe)
     """The pretrained text encoder."""
+    adaptation: AdaptationRecipe = field(default_factory=AdaptationRecipe)
+    """The stage that moves the encoder ahead of the GAN."""
     generator: GeneratorRecipe = field(default_factory=GeneratorRecipe)
     """The conditional generator: (noise, label) -> embedding."""
     discriminator: DiscriminatorRecipe = field(default_factory=DiscriminatorRecipe)
@@ -242,5 +249,7 @@ class Recipe:
     """Regularization of the multitask BERT by SMART: smoothness and proximal point."""
     contrastive: ContrastiveRecipe = field(default_factory=ContrastiveRecipe)
     """The contrastive stage ahead of multitask training."""
+    joint: JointRecipe = field(default_factory=JointRecipe)
+    """The GAN beside an encoder that is trained along."""
     report: ReportRecipe = field(default_factory=ReportRecipe)
     """What is compared and drawn once training has ended."""

@@ -3,11 +3,10 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from operator import attrgetter
-from typing import Any
 
 from acgan_bert.recipe import DataRecipe, Recipe
 from acgan_bert.recipe_fields import recipe_fields
+from acgan_bert.recipe_kinds import TASKS, check_kind, value_at
 from mtl.errors import InputError
 
 
@@ -42,17 +41,6 @@ _POSITIVE = Range(0, low_open=True)
 _COUNT = Range(1)
 _DEPTH = Range(1, 16)
 
-TASKS = ("tasks.sentiment", "tasks.paraphrase", "tasks.similarity")
-_OF_TASKS = (
-    *("tasks.", "sharing.", "multitask.", "smart.", "contrastive."),
-    *("encoder.mode", "encoder.last_layers", "encoder.lora_"),
-)
-_OF_GAN = (
-    *("data.", "generator.", "discriminator.", "objective.", "semisupervised.", "training."),
-    *("encoder.pair", "encoder.precision", "encoder.token_budget"),
-    *("report.baselines", "report.fakes"),
-)
-_OF_BOTH = ("training.log_with",)
 _DATA = {
     "dev_fraction": _BELOW_ONE,
     "test_fraction": _BELOW_ONE,
@@ -85,6 +73,17 @@ RANGES: Mapping[str, Range] = {
     "encoder.last_layers": _COUNT,
     "encoder.lora_rank": _COUNT,
     "encoder.lora_alpha": _COUNT,
+    "adaptation.updates": Range(0),
+    "adaptation.rounds": Range(0),
+    "adaptation.round_updates": _COUNT,
+    # Two texts of each of two classes.
+    "adaptation.batch_size": Range(4),
+    "adaptation.labeled_share": _POSITIVE_SHARE,
+    "adaptation.trusted_share": _POSITIVE_SHARE,
+    "adaptation.candidates": _COUNT,
+    "adaptation.learning_rate": _POSITIVE,
+    "adaptation.max_length": Range(5),
+    "adaptation.checkpoint_every_updates": _COUNT,
     "generator.depth": _DEPTH,
     "generator.width": _COUNT,
     "generator.noise_width": Range(0),
@@ -150,6 +149,7 @@ RANGES: Mapping[str, Range] = {
     "contrastive.batch_size": Range(2),
     "contrastive.temperature": _POSITIVE,
     "contrastive.learning_rate": _POSITIVE,
+    "joint.encoder_ema": _BELOW_ONE,
     # Precision and recall look at the five nearest neighbors.
     "report.fakes": Range(10),
 }
@@ -171,41 +171,13 @@ def check_recipe(recipe: Recipe) -> None:
         raise InputError("discriminator.spectra is empty; [0] leaves embeddings as they are")
     if not recipe.encoder.name.strip():
         raise InputError(f"encoder.name is empty; {recipe_fields()['encoder.name'].help}")
-    _check_kind(recipe)
+    check_kind(recipe)
     for part in ("data", *TASKS):
         _check_part(part, value_at(recipe, part))
     named = recipe.report.baselines
     twice = next((name for name in named if named.count(name) > 1), "")
     if twice:
         raise InputError(f"report.baselines: {twice} is named twice; name it once")
-
-
-def value_at(recipe: Recipe, key: str) -> Any:  # noqa: ANN401 - a value, or a part of the recipe
-    """Return what a recipe holds at a dotted key."""
-    return attrgetter(key)(recipe)
-
-
-def _check_kind(recipe: Recipe) -> None:
-    """Check that a recipe has what it trains, and says nothing of what it does not train."""
-    tasks = [part for part in TASKS if value_at(recipe, f"{part}.train")]
-    if recipe.gan and not recipe.data.train.strip():
-        raise InputError(f"data.train is empty; {recipe_fields()['data.train'].help}")
-    if not recipe.gan and not tasks:
-        raise InputError("gan is false and no task has text; give one: --tasks.sentiment.train")
-    plain = Recipe()
-    for key in recipe_fields():
-        if value_at(recipe, key) == value_at(plain, key) or key in _OF_BOTH:
-            continue
-        if recipe.gan and key.startswith(_OF_TASKS):
-            raise InputError(
-                f"{key} is of the multitask BERT, but this recipe trains the GAN, on frozen "
-                "embeddings; add --gan false, or leave it out"
-            )
-        if not recipe.gan and key.startswith(_OF_GAN):
-            raise InputError(
-                f"{key} is of the GAN, but this recipe trains the multitask BERT; leave it out, or "
-                f"use the keys of {tasks[0]}"
-            )
 
 
 def _check_part(key: str, data: DataRecipe) -> None:

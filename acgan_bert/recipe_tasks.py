@@ -155,3 +155,11 @@ class ContrastiveRecipe:
     """Divisor of the cosines."""
     learning_rate: float = 3e-5
     """AdamW step size."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JointRecipe:
+    """The GAN beside an encoder that is trained along."""
+
+    encoder_ema: float = 0.0
+    """Decay of an averaged encoder that gives the real rows of the game; 0: the encoder itself."""

@@ -16,6 +16,7 @@ from acgan_bert.environment import describe_environment
 from acgan_bert.gan_run import GANJob
 from acgan_bert.inference import Embedded, Samples, embed, predict, sample
 from acgan_bert.multitask_run import MultitaskJob
+from acgan_bert.multitask_settings import task_recipes
 from acgan_bert.progress import Progress, Stages
 from acgan_bert.recipe import Recipe
 from acgan_bert.recipe_io import check_recipe, dump_recipe
@@ -154,7 +155,7 @@ def _read(recipe: Recipe, stages: Stages) -> Job:
         )
     check_tracker(recipe.training.log_with)
     with stages("read"):
-        return GANJob.read(recipe) if recipe.gan else MultitaskJob.read(recipe)
+        return MultitaskJob.read(recipe) if task_recipes(recipe) else GANJob.read(recipe)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from typing import Any
 
 from acgan_bert.recipe import Recipe
 from acgan_bert.recipe_io import apply, load_recipe
-from acgan_bert.recipe_ranges import TASKS, value_at
+from acgan_bert.recipe_kinds import TASKS, value_at
 from acgan_bert.trackers import Tracker
 from mtl.errors import InputError
 from mtl.files import write_text
@@ -27,6 +27,7 @@ from mtl.files import write_text
 RECIPE, ENVIRONMENT, SPLIT = "recipe.yaml", "env.json", "split.json"
 METRICS, RESULT, LOG, REPORT = "metrics.jsonl", "result.json", "log.txt", "report.html"
 CONFLICTS, CONTRASTIVE = "conflicts.jsonl", "contrastive.jsonl"
+ADAPTATION = "adaptation.jsonl"
 MODEL, CHECKPOINT, EMBEDDINGS, FIGURES = "model", "checkpoint", "embeddings", "figures"
 LOCK = ".lock"
 

@@ -160,6 +160,7 @@ def _start_discriminator(
 def _start_generator(player: Generator, e: int, gaussian: np.ndarray) -> None:
     assert player.skip is not None
     assert player.output.bias_E1O is not None
-    player.skip.weight_EIO[e] = torch.from_numpy(gaussian)
+    player.skip.weight_EIO[e].zero_()  # a score beside the classes says nothing yet
+    player.skip.weight_EIO[e, : len(gaussian)] = torch.from_numpy(gaussian)
     player.output.weight_EIO[e].zero_()
     player.output.bias_E1O[e].zero_()

@@ -31,6 +31,7 @@ _STAGES = {
     "embed": "embedding the texts",
     "pretrain": "contrastive stage",
     "train": "training",
+    "calibrate": "calibrating the probabilities",
     "score": "scoring",
     "compare": "training the baselines",
     "measure": "measuring the generator",
@@ -227,23 +228,24 @@ def _show_verdict(result: Mapping[str, Any]) -> None:
 
 
 def show_fakes(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print one line for each of the first fakes: posterior, memorization, nearest sentence.
+    """Print one line for each of the first fakes: posterior, typicality, memorized, neighbor.
 
     Args:
         rows: As in ``embeddings/fake.jsonl``.
     """
     table = Table(expand=True)
-    for name in ("fake", "label", "posterior", "memorized"):
+    for name in ("fake", "label", "posterior", "typicality", "memorized"):
         table.add_column(name)
     table.add_column("nearest real sentence", ratio=1, no_wrap=True, overflow="ellipsis")
     for number, row in enumerate(rows[:_MOST_FAKES]):
         chance = (row.get("posterior") or {}).get(row["label"])
-        nearest = (row.get("neighbors") or [{}])[0]
+        nearest, copied = (row.get("neighbors") or [{}])[0], row.get("memorized")
         cells = (
             str(number),
             str(row["label"]),
             UNKNOWN if chance is None else f"{chance:.3f}",
-            "yes" if row.get("memorized") else "no",
+            UNKNOWN if row.get("typicality") is None else f"{row['typicality']:.3f}",
+            UNKNOWN if copied is None else "yes" if copied else "no",
             " ".join(str(nearest.get("text", UNKNOWN)).split())[:_LONGEST_TEXT],
         )
         table.add_row(*map(Text, cells))

@@ -7,7 +7,7 @@ from typing import Any
 
 from acgan_bert.recipe import Recipe
 from acgan_bert.recipe_fields import recipe_fields
-from acgan_bert.recipe_ranges import value_at
+from acgan_bert.recipe_kinds import value_at
 from mtl.errors import InputError
 
 Tracker = Callable[[Mapping[str, Any]], None]

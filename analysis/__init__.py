@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from analysis.metrics.kernel import kernel_distance
     from analysis.metrics.neighbors import PRDC, prdc
     from analysis.multitask_plots import class_bars, conflict_map, confusion_maps
-    from analysis.neighbors import memorized, nearest_real
+    from analysis.neighbors import memorized, nearest_real, typicality
     from analysis.plots import comparison_bars, embedding_map, render
     from analysis.projection import Map, all_maps, pca_map, tsne_map
     from analysis.report.page import write_report
@@ -42,6 +42,7 @@ _HOMES = {
     "prdc": "analysis.metrics.neighbors",
     "memorized": "analysis.neighbors",
     "nearest_real": "analysis.neighbors",
+    "typicality": "analysis.neighbors",
     "comparison_bars": "analysis.plots",
     "embedding_map": "analysis.plots",
     "learning_curves": "analysis.curves",
@@ -97,6 +98,7 @@ __all__ = [
     "render",
     "task_scores",
     "tsne_map",
+    "typicality",
     "verdict",
     "write_report",
 ]

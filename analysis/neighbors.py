@@ -1,11 +1,17 @@
-"""What a generated embedding is near: its nearest real rows, and whether it repeats one of them."""
+"""What a generated embedding is near: real rows, its class, or one training row that it repeats.
+
+Source: Vovk, Gammerman & Shafer 2005 (conformal p-values; here of the k-th nearest neighbor).
+"""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.distances import Matrix, as_sample_pair, squared_distance_blocks
+from analysis.distances import Matrix, as_labels, as_sample_pair, squared_distance_blocks
 
 MEMORIZED_QUANTILE = 0.01
+TYPICALITY_NEIGHBORS = 5
+MOST_STAND_INS = 2000
+"""Training rows that stand in for held-out ones where there are none."""
 
 
 def nearest_real(
@@ -45,7 +51,7 @@ def nearest_real(
     return np.take_along_axis(indices, order, 1), np.take_along_axis(distances, order, 1)
 
 
-def memorized(fake: ArrayLike, train: ArrayLike, held_out: ArrayLike) -> NDArray[np.bool_]:
+def memorized(fake: ArrayLike, train: ArrayLike, held_out: ArrayLike | None) -> NDArray[np.bool_]:
     """Flag fakes that lie suspiciously near to a training row.
 
     A fake is flagged when its distance to the nearest training row is below that of the nearest
@@ -54,7 +60,8 @@ def memorized(fake: ArrayLike, train: ArrayLike, held_out: ArrayLike) -> NDArray
     Args:
         fake: shape (M, D).
         train: rows that the generator was trained on, shape (N, D).
-        held_out: real rows that it never saw, shape (H, D).
+        held_out: real rows that it never saw, shape (H, D); None where there are none: then
+            training rows, evenly spread ones, stand in, each by its nearest other one (N ≥ 2).
 
     Returns:
         Shape (M,).
@@ -62,11 +69,83 @@ def memorized(fake: ArrayLike, train: ArrayLike, held_out: ArrayLike) -> NDArray
     Raises:
         ValueError: an array is not a finite matrix, or the widths differ.
     """
-    as_sample_pair(train, fake, names=("train", "fake"), minimum=1)
-    as_sample_pair(train, held_out, names=("train", "held_out"), minimum=1)
-    usual = nearest_real(held_out, train, k=1)[1][:, 0]
+    train_ND, _ = as_sample_pair(train, fake, names=("train", "fake"), minimum=1)
+    if held_out is None:
+        spread = train_ND[:: -(-len(train_ND) // MOST_STAND_INS)]
+        usual = nearest_real(spread, train_ND, k=2)[1][:, 1]
+    else:
+        as_sample_pair(train, held_out, names=("train", "held_out"), minimum=1)
+        usual = nearest_real(held_out, train, k=1)[1][:, 0]
     found = nearest_real(fake, train, k=1)[1][:, 0]
     return (found < np.quantile(usual, MEMORIZED_QUANTILE)) | (found == 0.0)
+
+
+def typicality(
+    fake: ArrayLike,
+    real: ArrayLike,
+    fake_labels: ArrayLike,
+    real_labels: ArrayLike,
+    *,
+    k: int = TYPICALITY_NEIGHBORS,
+) -> NDArray[np.float64]:
+    """Say how usual each fake is among the real rows of its class: a conformal p-value.
+
+    Put the fake among the n real rows of its class, and call a row's distance to the k-th nearest
+    other one of these n + 1 its strangeness. The value is the share of the n + 1 rows that are at
+    least as strange as the fake, the fake itself among them: from 1 / (n + 1), farther out than
+    every real row, to 1, nearer to the others than any. Of rows drawn as the real ones are, a share
+    of at most α is expected at α or below, and hardly less (two mutual neighbors are a tie).
+
+    Args:
+        fake: shape (M, D).
+        real: real rows, best ones that the generator never saw, shape (N, D).
+        fake_labels: class of each fake, shape (M,).
+        real_labels: class of each real row, shape (N,).
+        k: which nearest neighbor; n - 1 where the class has no more rows than k.
+
+    Returns:
+        Shape (M,); NaN for classes of fewer than two real rows.
+
+    Raises:
+        ValueError: an array is not a finite matrix, the widths differ, a label is missing, or
+            k < 1.
+
+    Example:
+        >>> real = [[0.0], [1.0], [3.0]]
+        >>> typicality([[0.5], [9.0]], real, [0, 0], [0, 0, 0], k=1).tolist()
+        [1.0, 0.25]
+    """
+    fake_MD, real_ND = as_sample_pair(fake, real, names=("fake", "real"), minimum=1)
+    fake_M = as_labels(fake_labels, len(fake_MD), "fake_labels")
+    real_N = as_labels(real_labels, len(real_ND), "real_labels")
+    if k < 1:
+        raise ValueError(f"k: found {k}; want 1 or more")
+    values = np.full(len(fake_MD), np.nan)
+    for label in np.unique(fake_M):
+        mine, rows = fake_M == label, real_ND[real_N == label]
+        if len(rows) > 1:
+            values[mine] = _shares_as_strange(fake_MD[mine], rows, min(k, len(rows) - 1))
+    return values
+
+
+def _shares_as_strange(fake: Matrix, real: Matrix, k: int) -> NDArray[np.float64]:
+    """Return the conformal p-values (M,) of fakes among real rows of the same class."""
+    # Squared distances order rows as distances do. A real row's own k-th nearest among the other
+    # real ones changes only where the fake comes nearer: the (k-1)-th or the fake is then the k-th.
+    nearer, kth = np.full(len(real), -np.inf), np.empty(len(real))
+    for start, squared in squared_distance_blocks(real, real):
+        block = slice(start, start + len(squared))
+        squared[np.arange(len(squared)), np.arange(start, start + len(squared))] = np.inf
+        squared.partition(k - 1, axis=1)
+        kth[block] = squared[:, k - 1]
+        if k > 1:
+            nearer[block] = squared[:, : k - 1].max(axis=1)
+    shares = []
+    for _, squared in squared_distance_blocks(fake, real):
+        own = np.partition(squared, k - 1, axis=1)[:, k - 1 : k]
+        among = np.where(squared < kth, np.maximum(nearer, squared), kth)
+        shares.append((1 + (among >= own).sum(axis=1)) / (len(real) + 1))
+    return np.concatenate(shares)
 
 
 def _nearest_columns(squared: Matrix, k: int) -> NDArray[np.int64]:

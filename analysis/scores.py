@@ -29,6 +29,8 @@ class Score:
         difference: interval of the model's score minus this one, from paired answers, if known.
         pearson: correlation beside the accuracy of a score's buckets; None where unknown.
         pearson_interval: its 95 % interval by Fisher's z; None where unknown.
+        ece: expected calibration error of its probabilities; None where unknown.
+        ece_uncalibrated: the same before a temperature was fitted; None where there is none.
     """
 
     name: str
@@ -40,6 +42,8 @@ class Score:
     difference: Interval | None = None
     pearson: float | None = None
     pearson_interval: Interval | None = None
+    ece: float | None = None
+    ece_uncalibrated: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +153,8 @@ def _score(
         pearson_interval=(
             None if pearson is None or not rows or rows < 4 else correlation_interval(pearson, rows)
         ),
+        ece=_number(entry.get("ece")),
+        ece_uncalibrated=_number(entry.get("ece_uncalibrated")),
     )
 
 

@@ -19,6 +19,9 @@ MEASURES = {
     "accuracy": "accuracy",
     "macro_f1": "macro F1",
     "balanced_accuracy": "balanced accuracy",
+    "ece": "expected calibration error",
+    "ece_uncalibrated": "the same before calibration",
+    "log_loss": "log loss, nats",
 }
 
 

@@ -36,8 +36,8 @@ from benchmarks.multitask_training import (
 from mtl.bert.encoder import TextEncoder, load_encoder
 from mtl.bert.heads import HeadSettings
 from mtl.bert.model import ModelSettings, MultitaskModel
+from mtl.companion import Part
 from mtl.losses import cross_entropy
-from mtl.objective import Part
 from mtl.step import MultitaskStep
 from mtl.surgery import make_surgery
 from mtl.text.collate import TokenBatch
@@ -122,9 +122,9 @@ class Steps:
         batch = self.batches[name]
         return cross_entropy(self.model(name, batch), batch.labels_B)
 
-    def part_loss(self, name: str, part: Part) -> torch.Tensor:
+    def part_loss(self, name: str, part: Part) -> dict[str, torch.Tensor]:
         """Return the loss of one task, as a step asks for it."""
-        return cross_entropy(self.model(name, part.batch), part.batch.labels_B)
+        return {name: cross_entropy(self.model(name, part.batch), part.batch.labels_B)}
 
 
 CONTESTANTS: dict[str, Callable[[Steps], object]] = {

@@ -1,8 +1,9 @@
 """Contrastive losses over vectors of texts, and the pairs that they learn from.
 
 Sources: Gao et al. 2021 (SimCSE), Henderson et al. 2017 (multiple negatives ranking), Reimers and
-Gurevych 2019 (triplets). The formulas that the papers of this project print are garbled (He and
-Zhao sum the positive pairs of all rows below the line); these are the originals'.
+Gurevych 2019 (triplets), Tunstall et al. 2022 (SetFit). The formulas that the papers of this
+project print are garbled (He and Zhao sum the positive pairs of all rows below the line); these are
+the originals'.
 Shapes: ``B`` rows, ``D`` embedding, ``K`` candidates: B, or 2 B with hard negatives.
 """
 
@@ -108,6 +109,24 @@ def hardest_triplet(
         return anchor_BD.sum() * 0.0
     negative_BD = positive_BD[nearest_B[rows]]
     return triplet(anchor_BD[rows], positive_BD[rows], negative_BD, margin=margin)
+
+
+def class_cosine(vectors_BD: Tensor, classes_B: Tensor) -> Tensor:
+    """Mean of (1 - cos)² over pairs of one class, and of cos² over pairs of two; half of each.
+
+    The target of SetFit (Tunstall et al. 2022, section 3.1), which draws as many pairs of one kind
+    as of the other; here all pairs of a batch take part. A kind that it lacks counts nothing.
+
+    Args:
+        vectors_BD: Vectors of two or more texts.
+        classes_B: Their classes.
+    """
+    unit_BD = normalize(vectors_BD, dim=-1)
+    cosine_BB = unit_BD @ unit_BD.mT
+    other_BB = ~torch.eye(len(classes_B), dtype=torch.bool, device=classes_B.device)
+    same_BB = classes_B[:, None] == classes_B[None, :]
+    kinds = ((1.0 - cosine_BB)[same_BB & other_BB], cosine_BB[~same_BB])
+    return 0.5 * torch.stack([kind.square().mean() for kind in kinds if len(kind)]).sum()
 
 
 def text_ids(*columns: Sequence[str]) -> list[Tensor]:

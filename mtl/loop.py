@@ -12,6 +12,7 @@ from torch import Tensor
 
 from mtl.bert.model import MultitaskModel
 from mtl.checkpoint import named, part_of, read_latest, write_checkpoint
+from mtl.companion import Companion
 from mtl.evaluate import evaluate
 from mtl.record import Means, Progress, Record
 from mtl.scores import overall_scores
@@ -40,6 +41,7 @@ def train_multitask(
     record: Record | None = None,
     checkpoint: Path | None = None,
     progress: Progress | None = None,
+    companion: Companion | None = None,
 ) -> Outcome:
     """Train a model; it ends with the weights that scored best on dev.
 
@@ -50,16 +52,17 @@ def train_multitask(
         data: Rows and loss of each task.
         settings: The loop.
         record: Called at each evaluation with a flat mapping: ``step``, ``TASK_loss`` and ``norm``
-            (means since the last one), ``dev_TASK_SCORE``, ``dev_mean``, ``dev_normalized``; and
-            ``conflicts``, rows of their own. A run killed between a record and its checkpoint
-            records that step again.
+            (means since the last one), ``dev_TASK_SCORE``, ``dev_mean``, ``dev_normalized``, what
+            the companion tells; and ``conflicts``, rows of their own. A run killed between a record
+            and its checkpoint records that step again.
         checkpoint: Directory of checkpoints; where it holds one, training goes on from it.
         progress: Called with (updates done, updates in all).
+        companion: Learns beside the model from the same vectors; None: the model is alone.
 
     Raises:
         InputError: A name is unknown, or settings and tasks do not fit.
     """
-    trainer = MultitaskTrainer(model, data, settings)
+    trainer = MultitaskTrainer(model, data, settings, companion)
     best, means = _Best(trainer), Means()
     if checkpoint is not None and (saved := read_latest(checkpoint)) is not None:
         trainer.load_state(part_of(saved, "trainer."))
@@ -75,6 +78,8 @@ def train_multitask(
         evaluated = done == trainer.updates or not done % every
         if evaluated:
             row: dict[str, Any] = {"step": done} | means.take() | best.look()
+            if companion is not None:
+                row |= companion.take()
             row["conflicts"] = trainer.step.conflicts.take()
             if record is not None and main:
                 record(row)
@@ -130,12 +135,16 @@ class _Best:
         if not self.weights:
             return Outcome({}, self.trainer.update_number)
         with torch.no_grad():
-            for name, parameter in self._named():
-                parameter.copy_(self.weights[name])
+            for name, value in self._named():
+                value.copy_(self.weights[name])
         return Outcome(self._scores(nullcontext), self.update)
 
-    def _named(self) -> list[tuple[str, torch.nn.Parameter]]:
-        return [(n, p) for n, p in self.trainer.model.named_parameters() if p.requires_grad]
+    def _named(self) -> list[tuple[str, Tensor]]:
+        """Return what training moves: of the model, then of the companion."""
+        trained = self.trainer.model.named_parameters()
+        beside = self.trainer.companion
+        others = {} if beside is None else named("companion.", beside.weights())
+        return [*((n, p) for n, p in trained if p.requires_grad), *others.items()]
 
     def _scores(
         self, autocast: Callable[[], AbstractContextManager[object]]
@@ -144,7 +153,9 @@ class _Best:
         trainer, scores = self.trainer, {}
         if trainer.accelerator.is_main_process:
             scores = {
-                name: evaluate(trainer.model, name, task.dev, autocast=autocast)
+                name: evaluate(
+                    trainer.model, name, task.dev, autocast=autocast, predict=trainer.predict
+                )
                 for name, task in trainer.data.items()
                 if task.dev is not None
             }

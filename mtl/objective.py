@@ -7,26 +7,16 @@ Shapes: X sequences of a batch (rows, or texts of pairs), L tokens, D embedding.
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from mtl.bert.model import MultitaskModel
+from mtl.companion import Companion, Part
 from mtl.regularizers import DIVERGENCES, ProximalPoint, SameDropout, smoothness
 from mtl.settings import SmartSettings
 from mtl.terms import Outputs, Term
 from mtl.text.tokens import TaskBatch
-
-
-class Part(NamedTuple):
-    """A micro-batch, and its shares in its batch: means over parts add up to the batch's."""
-
-    batch: TaskBatch
-    labeled: float
-    """Share of the rows that have a target."""
-    rows: float
-    """Share of all rows."""
 
 
 class Objective:
@@ -35,11 +25,12 @@ class Objective:
     Args:
         model: Its model.
         name: The task.
-        terms: Means over the rows that have a target.
+        terms: Means over the rows that have a target; of none, its head learns nothing.
         autocast: Opens the context of the forward passes.
         smart: Which of SMART's terms, means over all rows, there are, and how they are made; they
             need float32.
         proximal: The averaged parameters; None: no task wants the distance to them.
+        companion: Reads the same vectors; None: there is none.
     """
 
     def __init__(
@@ -51,15 +42,27 @@ class Objective:
         autocast: Callable[[], AbstractContextManager[object]],
         smart: SmartSettings,
         proximal: ProximalPoint | None = None,
+        companion: Companion | None = None,
     ) -> None:
         self.model, self.name, self.terms, self.autocast = model, name, terms, autocast
-        self.smart, self.proximal = smart, proximal
+        self.smart, self.proximal, self.companion = smart, proximal, companion
         self.divergence = DIVERGENCES[model.tasks[name].output]
 
-    def __call__(self, part: Part) -> Tensor:
-        """Return the loss of a micro-batch, as large as its share in the batch."""
+    def __call__(self, part: Part) -> dict[str, Tensor]:
+        """Return the loss of a micro-batch, as large as its share in the batch, by the task.
+
+        Those of the companion are beside it, by their own names. The encoder runs once for all.
+        """
+        found, loss = self._own(part)
+        losses = {self.name: loss} if self.terms else {}
+        if self.companion is not None:
+            losses |= self.companion.losses(self.name, part, found.vectors)
+        return losses
+
+    def _own(self, part: Part) -> tuple[Outputs, Tensor]:
         if not self.smart.on:
-            return self._supervised(part, self._outputs(part.batch))
+            found = self._outputs(part.batch)
+            return found, self._supervised(part, found)
         forward = SameDropout(lambda embeddings: self._outputs(part.batch, embeddings))
         embeddings_XLD = self.model.embed(part.batch)
         found = forward(embeddings_XLD)
@@ -81,7 +84,7 @@ class Objective:
                 divergence=self.divergence,
             )
             loss = loss + part.rows * self.smart.proximal * distance
-        return loss
+        return found, loss
 
     def _outputs(self, batch: TaskBatch, embeddings: Tensor | None = None) -> Outputs:
         with self.autocast():
@@ -90,4 +93,5 @@ class Objective:
         return Outputs(output.float(), tuple(vector.float() for vector in vectors))
 
     def _supervised(self, part: Part, found: Outputs) -> Tensor:
-        return part.labeled * torch.stack([term(found, part.batch) for term in self.terms]).sum()
+        terms = [term(found, part.batch) for term in self.terms]
+        return part.labeled * torch.stack(terms).sum() if terms else found.output.new_zeros(())

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from mtl.calibration import calibration_scores
 from mtl.text.tasks import Task
 
 Matrix = NDArray[np.float64]
@@ -85,44 +86,62 @@ def spearman(predicted: NDArray[np.float64], scores: NDArray[np.float64]) -> flo
     return pearson(stats.rankdata(predicted), stats.rankdata(scores))
 
 
-def class_scores(probabilities: Matrix, labels: NDArray[np.int64]) -> dict[str, Any]:
-    """Score class probabilities.
+def answer_scores(counts: NDArray[np.int64]) -> dict[str, Any]:
+    """Score which class was answered.
 
     Args:
-        probabilities: (N, C), N >= 1.
-        labels: (N,) true classes.
+        counts: Of :func:`confusion`, of one row at least.
 
     Returns:
         ``accuracy``, ``macro_f1``, ``balanced_accuracy``, ``class_accuracy`` (a list),
         ``confusion`` (nested lists, labels down) and ``rows``.
     """
-    counts = confusion(labels, probabilities.argmax(1), num_classes=probabilities.shape[1])
+    rows = int(counts.sum())
     return {
-        "accuracy": int(np.trace(counts)) / len(labels),
+        "accuracy": int(np.trace(counts)) / rows,
         "macro_f1": macro_f1(counts),
         "balanced_accuracy": balanced_accuracy(counts),
         "class_accuracy": class_accuracies(counts),
         "confusion": counts.tolist(),
-        "rows": len(labels),
+        "rows": rows,
     }
+
+
+def class_scores(
+    probabilities: Matrix, labels: NDArray[np.int64], *, temperature: float = 1.0
+) -> dict[str, Any]:
+    """Score class probabilities.
+
+    Args:
+        probabilities: (N, C), N >= 1.
+        labels: (N,) true classes.
+        temperature: What they were tempered with.
+
+    Returns:
+        Everything of :func:`answer_scores`; ``ece``, ``ece_uncalibrated`` and ``log_loss`` of
+        :func:`mtl.calibration.calibration_scores`.
+    """
+    counts = confusion(labels, probabilities.argmax(1), num_classes=probabilities.shape[1])
+    believed = calibration_scores(probabilities, labels, temperature=temperature)
+    return answer_scores(counts) | believed
 
 
 def regression_scores(
     predicted: NDArray[np.float64], scores: NDArray[np.float64], task: Task
 ) -> dict[str, Any]:
-    """Score a regression: both correlations, and everything of :func:`class_scores` by bucket.
+    """Score a regression: both correlations, and everything of :func:`answer_scores` by bucket.
 
     Args:
         predicted: (N,) predicted scores, N >= 1.
         scores: (N,) true ones.
         task: The score task, whose unit buckets are the classes.
     """
-    buckets = np.eye(task.num_classes)[task.bucket(predicted)]
+    found, true = task.bucket(predicted), task.bucket(scores)
     return {
         "pearson": pearson(predicted, scores),
         "spearman": spearman(predicted, scores),
         "mean_squared_error": float(np.mean((predicted - scores) ** 2)),
-        **class_scores(buckets, task.bucket(scores)),
+        **answer_scores(confusion(true, found, num_classes=task.num_classes)),
     }
 
 

@@ -21,7 +21,9 @@ class TaskData:
     """The rows of one task and what its loss is.
 
     Args:
-        train: Labelled rows.
+        train: Its rows; those without a label teach the companion beside the model, if any.
+        unlabeled_rows: Rows without a label in each batch, beside the labelled ones; 0: rows are
+            drawn from all alike.
         dev: Rows that are scored in training; None: none.
         loss: A name of :data:`mtl.losses.LOSSES`; empty: what fits the task.
         weight: Factor of its loss.
@@ -36,6 +38,7 @@ class TaskData:
 
     train: TokenizedCorpus
     dev: TokenizedCorpus | None = None
+    unlabeled_rows: int = 0
     loss: str = ""
     weight: float = 1.0
     balanced: bool = False

@@ -1,8 +1,9 @@
 """One multitask update: a batch of each task of the turn, their gradients merged, one step.
 
-What more than one task can reach goes through surgery; heads and other parameters of one task's own
-keep their own gradient. Gradients of all tasks are taken at the same weights.
-Shapes: T tasks of the model, P shared parameters.
+What more than one objective can reach goes through surgery; heads and other parameters of one
+task's own keep their own gradient. An objective is a task, or a loss of the companion beside the
+model. The gradients of all are taken at the same weights.
+Shapes: T objectives, P shared parameters.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,12 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from mtl.bert.model import MultitaskModel
+from mtl.companion import Companion, Part
 from mtl.conflicts import ConflictRecord, layer_groups
-from mtl.objective import Part
 from mtl.surgery import Surgery
 
-Loss = Callable[[Part], Tensor]
-"""The loss of a micro-batch; those of a batch's parts add up to the batch's."""
+Losses = Callable[[Part], Mapping[str, Tensor]]
+"""The losses of a micro-batch by objective; those of a batch's parts add up to the batch's."""
+Gradient = list[Tensor | None]
 Scale = Callable[[Tensor], Tensor]
 """Multiplies a loss, so that its gradients do not vanish in float16."""
 Average = Callable[[Tensor], Tensor]
@@ -28,30 +30,34 @@ class MultitaskStep:
 
     Args:
         model: Encoder and heads.
-        losses: The loss of each task, in the order of the model's tasks.
-        surgery: Merges the tasks' gradients; None for their plain sum, which needs no copy of them.
+        losses: The losses of each task's rows, in the order of the model's tasks.
+        surgery: Merges the objectives' gradients; None for their plain sum, which needs no copy of
+            them.
         groups: Of the shared parameters, the group of each, and the groups' names.
         scale: Of the losses, and so of the gradients: no surgery minds a common factor.
         average: Averages a gradient over processes; None where there is one.
+        companion: Whose losses are among them; None: there is none.
     """
 
     def __init__(
         self,
         model: MultitaskModel,
-        losses: Mapping[str, Loss],
+        losses: Mapping[str, Losses],
         surgery: Surgery | None,
         *,
         groups: tuple[Sequence[int], Sequence[str]] | None = None,
         scale: Scale | None = None,
         average: Average | None = None,
+        companion: Companion | None = None,
     ) -> None:
         self.model, self.losses, self.surgery = model, dict(losses), surgery
-        self.scale, self.average = scale, average
+        self.scale, self.average, self.companion = scale, average, companion
         shared = list(model.shared_parameters())
         self.shared = [parameter for _, parameter in shared]
         self.own = [parameter for _, parameter in model.own_parameters()]
         self.groups, names = groups or layer_groups([name for name, _ in shared])
-        self.conflicts = ConflictRecord(list(losses), names)
+        self.objectives = objectives_of(list(losses), companion)
+        self.conflicts = ConflictRecord(self.objectives, names)
 
     def gradients(self, turn: Mapping[str, Sequence[Part]]) -> dict[str, Tensor]:
         """Leave the merged gradient of a turn in the parameters.
@@ -60,45 +66,68 @@ class MultitaskStep:
             turn: By task, the micro-batches that together make its batch.
 
         Returns:
-            The mean loss of each task of the turn, detached.
+            The mean loss of each objective of the turn, detached.
         """
         for parameter in (*self.shared, *self.own):
             parameter.grad = None
-        apart = self.surgery is not None and len(turn) > 1 and bool(self.shared)
-        losses, by_task = {}, {}
+        if self.companion is not None:
+            self.companion.begin()
+        several = len(turn) > 1 or self.companion is not None
+        apart = self.surgery is not None and several and bool(self.shared)
+        found: dict[str, list[Tensor]] = {}
+        gradients: dict[str, Gradient] | None = {} if apart else None
         for task, parts in turn.items():
-            loss = torch.stack([self._backward(task, part) for part in parts]).sum()
-            losses[task] = loss if self.average is None else self.average(loss)
-            if apart:
-                by_task[task] = self._take()
-        if apart and self.surgery is not None:
-            absent: list[Tensor | None] = [None] * len(self.shared)
-            sets = [by_task.get(task, absent) for task in self.losses]
+            for part in parts:
+                losses = self.losses[task](part)
+                self._backward(losses, gradients)
+                for name, loss in losses.items():
+                    found.setdefault(name, []).append(loss.detach())
+        if gradients is not None and self.surgery is not None:
+            absent: Gradient = [None] * len(self.shared)
+            sets = [self._mean(gradients.get(name, absent)) for name in self.objectives]
             merged, gram_GTT = self.surgery.merge(sets, self.groups)
             self.conflicts.add(gram_GTT)
-            for parameter, gradient in zip(self.shared, merged, strict=True):
-                parameter.grad = gradient
         else:
-            self._averaged(self.shared)
-        self._averaged(self.own)
-        return losses
+            merged = self._mean([parameter.grad for parameter in self.shared])
+        self._put(self.shared, merged)
+        self._put(self.own, self._mean([parameter.grad for parameter in self.own]))
+        totals = {name: torch.stack(losses).sum() for name, losses in found.items()}
+        return {name: self.average(loss) if self.average else loss for name, loss in totals.items()}
 
-    def _backward(self, task: str, part: Part) -> Tensor:
-        loss = self.losses[task](part)
-        (loss if self.scale is None else self.scale(loss)).backward()
-        return loss.detach()
+    def _backward(
+        self, losses: Mapping[str, Tensor], gradients: dict[str, Gradient] | None
+    ) -> None:
+        """Propagate the losses of a micro-batch.
 
-    def _take(self) -> list[Tensor | None]:
-        """Take one task's gradient out of the shared parameters, averaged over processes."""
-        self._averaged(self.shared)
-        taken = [parameter.grad for parameter in self.shared]
-        for parameter in self.shared:
-            parameter.grad = None
-        return taken
-
-    def _averaged(self, parameters: Sequence[nn.Parameter]) -> None:
-        if self.average is None:
+        Args:
+            losses: By objective, over one graph.
+            gradients: Of the shared parameters, those so far by objective, to be added to; None:
+                they need not be told apart.
+        """
+        # What a companion keeps for itself, such as a generator, is none of these.
+        theirs = None if self.companion is None else self.companion.parameters
+        inputs = None if theirs is None else [*self.shared, *self.own, *theirs]
+        scaled = {name: self.scale(loss) if self.scale else loss for name, loss in losses.items()}
+        if gradients is None:
+            torch.stack(list(scaled.values())).sum().backward(inputs=inputs)
             return
-        for parameter in parameters:
-            if parameter.grad is not None:
-                parameter.grad = self.average(parameter.grad)
+        for number, (name, loss) in enumerate(scaled.items(), start=1):
+            self._put(self.shared, gradients.get(name, [None] * len(self.shared)))
+            loss.backward(inputs=inputs, retain_graph=number < len(scaled))
+            gradients[name] = [parameter.grad for parameter in self.shared]
+
+    def _mean(self, gradient: Gradient) -> Gradient:
+        """Average a gradient over processes."""
+        if self.average is None:
+            return gradient
+        return [None if each is None else self.average(each) for each in gradient]
+
+    @staticmethod
+    def _put(parameters: Sequence[nn.Parameter], gradient: Gradient) -> None:
+        for parameter, each in zip(parameters, gradient, strict=True):
+            parameter.grad = each
+
+
+def objectives_of(tasks: Sequence[str], companion: Companion | None) -> list[str]:
+    """Name what has a gradient of its own: tasks, then the companion's losses."""
+    return [*tasks, *(companion.objectives if companion is not None else ())]

@@ -42,11 +42,13 @@ Term = Callable[[Outputs, TaskBatch], Tensor]
 
 
 def terms_of(model: MultitaskModel, name: str, data: TaskData) -> list[Term]:
-    """Make the terms that a task's data ask for, each with its factor.
+    """Make the terms that a task's data ask for, each with its factor; none without a head.
 
     Raises:
         InputError: One is unknown, or does not fit the task or its head.
     """
+    if model.head_settings[name].kind == "none":
+        return []
     terms = [_loss(model, name, data)]
     if data.penalty:
         terms.append(_penalty(model, name, data))

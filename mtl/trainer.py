@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Protocol
 
-import numpy as np
 from torch import Tensor
 
+from mtl.batches import TaskRows
 from mtl.bert.model import MultitaskModel
 from mtl.checkpoint import named, of_this_recipe, part_of
+from mtl.companion import Companion, Part
 from mtl.conflicts import layer_groups
 from mtl.errors import InputError
 from mtl.machine import (
@@ -25,15 +26,15 @@ from mtl.machine import (
     share_weights,
     update_stream,
 )
-from mtl.objective import Objective, Part
+from mtl.objective import Objective
 from mtl.optim import Optimization, parameter_groups
 from mtl.regularizers import ProximalPoint
-from mtl.schedules import CircularRows, Schedule, make_schedule
+from mtl.schedules import make_schedule
 from mtl.settings import LoopSettings, TaskData, check_data
-from mtl.step import MultitaskStep
+from mtl.step import MultitaskStep, objectives_of
 from mtl.surgery import Surgery, make_surgery
 from mtl.terms import terms_of
-from mtl.text.tokens import BucketedRows, TokenizedCorpus
+from mtl.text.tokens import TaskBatch
 
 
 class Stateful(Protocol):
@@ -55,14 +56,20 @@ class MultitaskTrainer:
         model: Trained in place.
         data: Rows and loss of each of the model's tasks.
         settings: The loop.
+        companion: Learns beside the model from the same vectors; None: the model is alone.
 
     Raises:
         InputError: A name is unknown, or settings and tasks do not fit.
     """
 
     def __init__(
-        self, model: MultitaskModel, data: Mapping[str, TaskData], settings: LoopSettings
+        self,
+        model: MultitaskModel,
+        data: Mapping[str, TaskData],
+        settings: LoopSettings,
+        companion: Companion | None = None,
     ) -> None:
+        self.companion = companion
         _check_trained(model)
         check_data(model.tasks, data, settings)
         self.accelerator = join_processes()
@@ -70,15 +77,20 @@ class MultitaskTrainer:
         parts = settings.accumulation * processes
         least = 2 if any(task.contrasts for task in data.values()) else 1
         check_parts("multitask", settings.batch_size, parts, least=least)
+        if companion is not None and settings.precision == "fp16":
+            raise InputError(
+                "multitask.precision: fp16 scales losses up, and those of the GAN beside the model "
+                "are not scaled down again; use bf16, no or auto"
+            )
         precision = choose_precision(settings.precision, device, exact=settings.smart.on)
         self.autocast = partial(autocast, precision, device)
         self.model, self.data, self.settings = model.to(device), data, settings
         share_weights(self.model)
         self.rows = {
-            name: _rows(task.train, settings, seed=settings.seed + 1_000_003 * place)
+            name: TaskRows(task, settings.batch_size, seed=settings.seed + 1_000_003 * place)
             for place, (name, task) in enumerate(data.items())
         }
-        epoch = {name: plain.batches_per_epoch for name, (plain, _) in self.rows.items()}
+        epoch = {name: rows.batches_per_epoch for name, rows in self.rows.items()}
         self.schedule = make_schedule(
             settings.order,
             epoch,
@@ -109,13 +121,18 @@ class MultitaskTrainer:
         They are none where float16 overflowed and the update was passed over.
 
         Raises:
-            DivergenceError: The gradient is not finite; nothing was changed.
+            DivergenceError: The gradient is not finite, or the companion's is not; nothing was
+                changed.
         """
         self.model.train()
         turn = self.schedule.turn(*divmod(self.update_number, self.schedule.turns_per_epoch))
         with update_stream(self.settings.seed, self.update_number, self.accelerator):
             losses = self.step.gradients({task: self.parts(task) for task in turn})
+        if self.companion is not None:
+            self.companion.check()
         losses = self.optimization.apply(losses)
+        if self.companion is not None:
+            self.companion.update()
         if self.proximal is not None:
             self.proximal.update()
         for task in turn:
@@ -149,6 +166,7 @@ class MultitaskTrainer:
             "surgery": self.step.surgery,
             "conflicts": self.step.conflicts,
             "proximal": self.proximal,
+            "companion": self.companion,
         }
         return {name: part for name, part in parts.items() if part is not None}
 
@@ -163,38 +181,57 @@ class MultitaskTrainer:
                 autocast=self.autocast,
                 smart=self.settings.smart.of(name),
                 proximal=self.proximal,
+                companion=self.companion,
             )
             for name, data in self.data.items()
         }
         return MultitaskStep(
             self.model,
             objectives,
-            _surgery(self.settings, self.schedule, groups=len(groups[1])),
+            self._surgery(groups=len(groups[1])),
             groups=groups,
             scale=self.optimization.scaler.scale,
             average=partial(average, self.accelerator),
+            companion=self.companion,
         )
 
-    def parts(self, task: str) -> list[Part]:
-        """Return this process's micro-batches of a task's next batch.
-
-        Their shares are of the whole batch, times the processes, over which gradients are averaged:
-        so parts of unequal size add up to the batch.
-        """
-        corpus = self.data[task].train
-        rows = self.rows[task][1].batch(self.served[task])
-        processes = self.accelerator.num_processes
-        mine = np.array_split(rows, processes)[self.accelerator.process_index]
-        known = corpus.corpus.labels >= 0
-        total = max(1, int(known[rows].sum()))
-        return [
-            Part(
-                corpus.batch(part),
-                labeled=float(known[part].sum()) * processes / total,
-                rows=len(part) * processes / len(rows),
+    def _surgery(self, *, groups: int) -> Surgery | None:
+        """Make the surgery; refuse one that would never act, or not on a turn's few objectives."""
+        settings, name = self.settings, self.settings.surgery
+        if name == "sum":
+            return None
+        objectives = objectives_of(list(self.data), self.companion)
+        # Of a companion, any of its losses may be in a turn.
+        turn = self.schedule.tasks_per_turn + len(objectives) - len(self.data)
+        surgery = make_surgery(
+            name, tasks=len(objectives), seed=settings.seed, groups=max(1, groups), turn=turn
+        )
+        if turn == 1:
+            raise InputError(
+                f"surgery {name!r} would never act: the order of tasks {settings.order!r} gives an "
+                "update to one task; use the order interleaved or pairs, or surgery sum"
             )
-            for part in np.array_split(mine, self.settings.accumulation)
-        ]
+        if not groups:
+            raise InputError(
+                f"surgery {name!r} would never act: no parameter that tasks share is trained; "
+                "train the encoder or a shared block, or use surgery sum"
+            )
+        return surgery
+
+    def parts(self, task: str) -> list[Part]:
+        """Return this process's micro-batches of a task's next batch."""
+        accelerator, accumulation = self.accelerator, self.settings.accumulation
+        return self.rows[task].parts(
+            self.served[task],
+            process=accelerator.process_index,
+            processes=accelerator.num_processes,
+            accumulation=accumulation,
+        )
+
+    def predict(self, task: str, batch: TaskBatch) -> Tensor:
+        """Return class probabilities (B, C), or scores (B,): the companion's where it answers."""
+        answer = None if self.companion is None else self.companion.predict(task, batch)
+        return self.model.predict(task, batch) if answer is None else answer
 
 
 def _check_trained(model: MultitaskModel) -> None:
@@ -243,35 +280,3 @@ def _proximal(model: MultitaskModel, settings: LoopSettings, updates: int) -> Pr
         early_momentum=smart.early_momentum,
         momentum=smart.momentum,
     )
-
-
-def _surgery(settings: LoopSettings, schedule: Schedule, *, groups: int) -> Surgery | None:
-    """Make the surgery; refuse one that would never act, or not on a turn's few tasks."""
-    name = settings.surgery
-    if name == "sum":
-        return None
-    surgery = make_surgery(
-        name,
-        tasks=len(schedule.batches),
-        seed=settings.seed,
-        groups=max(1, groups),
-        turn=schedule.tasks_per_turn,
-    )
-    if schedule.tasks_per_turn == 1:
-        raise InputError(
-            f"surgery {name!r} would never act: the order of tasks {settings.order!r} gives an "
-            "update to one task; use the order interleaved or pairs, or surgery sum"
-        )
-    if not groups:
-        raise InputError(
-            f"surgery {name!r} would never act: no parameter that tasks share is trained; train "
-            "the encoder or a shared block, or use surgery sum"
-        )
-    return surgery
-
-
-def _rows(
-    corpus: TokenizedCorpus, settings: LoopSettings, *, seed: int
-) -> tuple[CircularRows, BucketedRows]:
-    plain = CircularRows(len(corpus), settings.batch_size, seed)
-    return plain, BucketedRows(plain, corpus.lengths, seed=seed)

@@ -34,11 +34,16 @@ RULES = (
     Rule("mtl", ("acgan_bert", "analysis", *COMMAND_LINE)),
     Rule("acgan_bert.gan", ("mtl", "analysis", "sklearn", *TEXT_AND_FILES)),
     Rule("acgan_bert.recipe_data", NOT_PLAIN),
+    Rule("acgan_bert.recipe_adaptation", NOT_PLAIN),
     Rule("acgan_bert.recipe_tasks", NOT_PLAIN, parts=("acgan_bert.recipe_data",)),
     Rule(
         "acgan_bert.recipe",
         NOT_PLAIN,
-        parts=("acgan_bert.recipe_data", "acgan_bert.recipe_tasks"),
+        parts=(
+            "acgan_bert.recipe_adaptation",
+            "acgan_bert.recipe_data",
+            "acgan_bert.recipe_tasks",
+        ),
     ),
     Rule("acgan_bert.trainer", ("transformers", "pandas", "mtl.text", "mtl.bert", "analysis")),
     Rule(

@@ -1,8 +1,11 @@
-"""The discriminator: embedding -> source score, and one auxiliary class head per task.
+"""The discriminator: embedding -> source score, and one auxiliary head per task.
+
+A task of scores has two: classes, which are buckets of the score, and the score itself.
 
 *Source:* Odena et al. 2017 (auxiliary classifier), Miyato & Koyama 2018 (projection), Gong et al.
 2019 and Hou et al. 2022 (the second, "rival" class head of TAC-GAN and ADC-GAN).
-Shapes: E members, B batch, D embedding, W hidden, C classes of a task, K classes of all tasks.
+Shapes: E members, B batch, D embedding, W hidden, C classes of a task, K classes of all tasks,
+S score tasks.
 """
 
 from collections.abc import Sequence
@@ -31,6 +34,8 @@ class Judgment(NamedTuple):
     """Class directions (E, C, W) of each task, the weights of the second heads."""
     units_E: Tensor
     """Each member's own hidden units; the rest of W is padding."""
+    scores_EBS: Tensor
+    """Scores; S is 0 without score tasks."""
 
     def split(self, rows: int) -> tuple["Judgment", "Judgment"]:
         """Return the judgments of the first rows and of the rest."""
@@ -39,11 +44,13 @@ class Judgment(NamedTuple):
             halves = [torch.split(t, [rows, t.shape[1] - rows], dim=1) for t in tensors]
             return [tuple(half[side] for half in halves) for side in (0, 1)]
 
-        whole = parts((self.features_EBW, self.source_EB))
+        whole = parts((self.features_EBW, self.source_EB, self.scores_EBS))
         sides = zip(whole, parts(self.classes), parts(self.rivals), strict=True)
         first, rest = (
-            Judgment(features_EBW, source_EB, classes, rivals, self.proxies, self.units_E)
-            for (features_EBW, source_EB), classes, rivals in sides
+            Judgment(
+                features_EBW, source_EB, classes, rivals, self.proxies, self.units_E, scores_EBS
+            )
+            for (features_EBW, source_EB, scores_EBS), classes, rivals in sides
         )
         return first, rest
 
@@ -59,6 +66,7 @@ class Discriminator(nn.Module):
     Args:
         embedding_width: Width D of an embedding.
         classes: Number of classes of each task.
+        scores: Number S of score tasks.
         size: Depths, widths and dropouts of the members.
         streams: The members' random streams.
         linear_skip: Whether class heads also see the embedding.
@@ -76,6 +84,7 @@ class Discriminator(nn.Module):
         classes: Sequence[int],
         size: MLPSize,
         streams: MemberStreams,
+        scores: int = 0,
         linear_skip: bool = True,
         projection: bool = False,
         rival: bool = False,
@@ -93,6 +102,7 @@ class Discriminator(nn.Module):
         self.trunk = MemberMLP(embedding_width, size, streams)
         self.source = MemberLinear(widths, [1] * members, streams)
         self.heads = heads(widths)
+        self.scores = MemberLinear(widths, [scores] * members, streams) if scores else None
         self.skips = heads([embedding_width] * members, bias=False) if linear_skip else None
         self.rivals = heads(widths) if rival else None
         self.projection = (
@@ -125,7 +135,8 @@ class Discriminator(nn.Module):
         second = cast(Sequence[MemberLinear], () if self.rivals is None else self.rivals)
         rivals = tuple(head(h_EBW) for head in second)
         proxies = tuple(head.weight_EIO.mT for head in second)
-        return Judgment(h_EBW, source_EB, classes, rivals, proxies, self.units_E)
+        scores_EBS = h_EBW[..., :0] if self.scores is None else self.scores(h_EBW)
+        return Judgment(h_EBW, source_EB, classes, rivals, proxies, self.units_E, scores_EBS)
 
 
 def one_hot_condition(labels_EBT: Tensor, classes: Sequence[int]) -> Tensor:

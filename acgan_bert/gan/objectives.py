@@ -43,6 +43,21 @@ def class_loss(logits_EBC: Tensor, labels_EB: Tensor) -> Tensor:
     return -(picked_EB * labeled_EB).sum(-1) / count_E
 
 
+def score_loss(found_EBS: Tensor, known_EBS: Tensor) -> Tensor:
+    """Squared error over the rows whose score is known, summed over the score tasks.
+
+    Args:
+        found_EBS: What the heads say.
+        known_EBS: The scores, from 0 to 1; NaN: unknown, which contributes exactly zero.
+
+    Returns:
+        (E,) mean over the known scores of each task; 0 where there is none.
+    """
+    known = known_EBS.isfinite()
+    gap_EBS = (found_EBS - known_EBS.nan_to_num(0.0)) * known
+    return (gap_EBS.square().sum(1) / known.sum(1).clamp_min(1)).sum(-1)
+
+
 def pseudo_label_loss(logits_EBC: Tensor, guesses_EBC: Tensor, trust_EB: Tensor) -> Tensor:
     """Cross-entropy against the likeliest guess, Σ_b trust_b H / B (Sohn et al. 2020, eq. 4).
 

@@ -3,8 +3,9 @@
 A batch of real rows and a batch of fakes go through the discriminator once. Its loss is propagated
 to its own parameters only, the generator's loss to the generator's only: a fake never moves the
 discriminator by the generator's loss, nor the reverse, and real embeddings never receive a
-gradient at all. Updates are simultaneous, as in the published GAN-BERT.
-Shapes: E members, B batch, D embedding, Z noise, K condition, T tasks, C classes.
+gradient at all, unless their encoder is trained along. Updates are simultaneous, as in the
+published GAN-BERT.
+Shapes: E members, B batch, D embedding, Z noise, K condition, T tasks, C classes, S score tasks.
 """
 
 from collections.abc import Sequence
@@ -26,7 +27,7 @@ class Batch(NamedTuple):
     """Real rows (labelled stream first, then unlabelled) and what the fakes are made from."""
 
     real_EBD: Tensor
-    """Standardized principal coordinates; never requires a gradient."""
+    """Standardized principal coordinates; with a graph where the encoder is trained along."""
     labels_EBT: Tensor
     """Class index of each row for each task; -1: no label."""
     targets: tuple[Tensor, ...]
@@ -38,7 +39,10 @@ class Batch(NamedTuple):
     noise_EBZ: Tensor
     fake_labels_EBT: Tensor
     fake_condition_EBK: Tensor
-    """One-hot of the fake labels, tasks side by side."""
+    """One-hot of the fake labels, tasks side by side; then the fake scores."""
+    scores_EBS: Tensor | None = None
+    """Score of each row for each score task, from 0 to 1; NaN: none."""
+    fake_scores_EBS: Tensor | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,13 +114,16 @@ class Game:
     def position(self, batch: Batch) -> Position:
         """Make fakes and judge them together with the real rows, in one pass."""
         view = self.discriminator.view
-        seen_EBD = view(batch.real_EBD).detach().requires_grad_(self.weights.r1 > 0)
+        seen_EBD = view(batch.real_EBD)
+        if self.weights.r1 > 0 and not seen_EBD.requires_grad:
+            seen_EBD.requires_grad_()
         targets_EBK = torch.cat(batch.targets, dim=-1)
         fake_EBD = self.generator(batch.noise_EBZ, batch.fake_condition_EBK)
         views_EXD = torch.cat([seen_EBD, view(fake_EBD)], dim=1)
         if batch.view_noise_EXD is not None:  # on both sides, or it would tell them apart
             views_EXD = views_EXD + batch.view_noise_EXD
-        conditions_EXK = torch.cat([targets_EBK, batch.fake_condition_EBK], dim=1)
+        fake_classes_EBK = batch.fake_condition_EBK[..., : targets_EBK.shape[-1]]
+        conditions_EXK = torch.cat([targets_EBK, fake_classes_EBK], dim=1)
         both = self.discriminator(views_EXD, conditions_EXK)
         return Position(fake_EBD, seen_EBD, *both.split(seen_EBD.shape[1]))
 
@@ -137,6 +144,12 @@ def discriminator_loss(game: Game, batch: Batch, position: Position) -> dict[str
     if weights.class_fake:
         loss_E = over_tasks(class_loss, batch.fake_labels_EBT, fake.classes)
         parts["class_fake"] = weights.class_fake * loss_E
+    if batch.scores_EBS is not None:
+        loss_E = objectives.score_loss(real.scores_EBS, batch.scores_EBS)
+        parts["score"] = weights.class_real * loss_E
+        if weights.class_fake:
+            loss_E = objectives.score_loss(fake.scores_EBS, batch.fake_scores_EBS)
+            parts["score_fake"] = weights.class_fake * loss_E
     if weights.pseudo_labels:
         trusted = (batch.trust_EBT[..., t] for t in range(len(game.classes)))
         losses = map(objectives.pseudo_label_loss, real.classes, batch.targets, trusted)
@@ -167,13 +180,16 @@ def generator_loss(game: Game, batch: Batch, position: Position) -> dict[str, Te
     if weights.class_generator:
         loss_E = over_tasks(class_loss, batch.fake_labels_EBT, fake.classes)
         parts["class"] = weights.class_generator * loss_E
+        if batch.fake_scores_EBS is not None:
+            loss_E = objectives.score_loss(fake.scores_EBS, batch.fake_scores_EBS)
+            parts["score"] = weights.class_generator * loss_E
     if weights.feature_matching:
         loss_E = objectives.feature_matching(real.features_EBW, fake.features_EBW, fake.units_E)
         parts["feature_matching"] = weights.feature_matching * loss_E
     if weights.moment_matching:
-        loss_E = objectives.moment_matching(
-            batch.real_EBD, torch.cat(batch.targets, -1), fake_EBD, batch.fake_condition_EBK
-        )
+        targets_EBK = torch.cat(batch.targets, dim=-1)
+        fake_classes_EBK = batch.fake_condition_EBK[..., : targets_EBK.shape[-1]]
+        loss_E = objectives.moment_matching(batch.real_EBD, targets_EBK, fake_EBD, fake_classes_EBK)
         parts["moment_matching"] = weights.moment_matching * loss_E
     if weights.mode_seeking:
         other_EBD = game.generator(batch.noise_EBZ.flip(1), batch.fake_condition_EBK)

@@ -23,7 +23,9 @@ from analysis.report.multitask import (
 from analysis.report.sentences import (
     OUTCOMES,
     collapse_text,
+    fakes_text,
     model_score,
+    rejection_text,
     verdict_text,
     what_was_run,
 )
@@ -36,6 +38,7 @@ from analysis.report.tables import (
     flat_rows,
     generator_table,
     overview_table,
+    rejection_table,
 )
 from analysis.report.technique import recipe_differences
 from analysis.runs import Run, read_run
@@ -106,11 +109,14 @@ class Section:
     outcome: str
     verdict: str
     comparison: Table | None
+    rejection: Table | None
+    rejection_text: str
     generator: Table | None
     collapse: Table | None
     collapse_text: str
     pictures: dict[str, Picture | None]
     fakes: list[tuple[str, list[Fake]]]
+    fakes_text: str
     notes: list[str]
     seconds: list[tuple[str, str]]
     recipe: str
@@ -201,11 +207,14 @@ def _section(run: Run, name: str, anchor: str) -> Section:
         anchor=anchor,
         name=name,
         comparison=comparison_table(run),
+        rejection=rejection_table(run),
+        rejection_text=rejection_text(run),
         generator=generator_table(run),
         collapse=collapse_table(collapse) if collapse else None,
         collapse_text=collapse_text(collapse) if collapse else "",
         pictures=_pictures(run),
         fakes=fakes_by_class(run),
+        fakes_text=fakes_text(run),
         notes=[str(note) for note in run.result.get("notes") or []],
         seconds=[(key, f"{value} s") for key, value in flat_rows(run.result.get("seconds") or {})],
         recipe=run.recipe_text.strip(),

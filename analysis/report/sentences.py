@@ -8,6 +8,8 @@ from analysis.runs import Run
 from analysis.scores import Score, Verdict, comparison, scored_part, verdict
 from analysis.words import percent, shortened
 
+STRANGE = 0.05
+"""Typicality at which a row of its class counts as strange."""
 OUTCOMES = {
     "better": "better than the best baseline",
     "noise": "no clear difference from the best baseline",
@@ -83,6 +85,38 @@ def collapse_text(rows: Sequence[Mapping[str, Any]]) -> str:
     if strangers:
         said += f" Fakes are not recognized as their class in {_names(strangers)}."
     return said
+
+
+def fakes_text(run: Run) -> str:
+    """Say how usual the fakes are among real rows, and how many repeat a training row."""
+    rows = [] if run.fake is None else run.fake.rows
+    usual = [v for row in rows if isinstance(v := row.get("typicality"), int | float)]
+    flags = [v for row in rows if isinstance(v := row.get("memorized"), bool)]
+    said = []
+    if usual:
+        far = sum(value <= STRANGE for value in usual) / len(usual)
+        said.append(
+            f"Of {len(usual):,} fakes {percent(far)} lie as far out as the outermost "
+            f"{percent(STRANGE, 0)} of the real rows of their class."
+        )
+    if flags:
+        said.append(f"{sum(flags):,} of {len(flags):,} repeat a training row.")
+    return " ".join(said)
+
+
+def rejection_text(run: Run) -> str:
+    """Say which of the two reasons to reject a row finds more wrong answers."""
+    found = run.result.get("rejection") or {}
+    fake, confidence = ((found.get(key) or {}).get("aurc") for key in ("p_fake", "confidence"))
+    if not isinstance(fake, int | float) or not isinstance(confidence, int | float):
+        return ""
+    where = f"on {count(found.get('rows'))} {found.get('on')} rows"
+    if fake > confidence:
+        return (
+            f"{where.capitalize()}, p_fake finds wrong answers less well than the probabilities "
+            "do: it tells what the generator makes, not a doubtful class."
+        )
+    return f"{where.capitalize()}, p_fake finds wrong answers as well as the probabilities do."
 
 
 def _is_stranger(row: Mapping[str, Any]) -> bool:

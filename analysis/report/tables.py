@@ -18,6 +18,10 @@ GENERATOR_MEASURES = (
     ("density", "Density", "as real", 3),
     ("coverage", "Coverage", "as real", 3),
 )
+REJECTION = {
+    "confidence": "Rows whose likeliest class is least likely (1 - max p)",
+    "p_fake": "Rows rather taken for fakes (p_fake)",
+}
 COLLAPSE_SHARES = ("rank_ratio", "spread_ratio", "duplicate_rate", "missed_modes")
 SENTENCE_LIMIT = 220
 FAKES_PER_CLASS = 3
@@ -44,11 +48,14 @@ class Fake:
 
     Attributes:
         posterior: the classifier's two likeliest classes.
+        typicality: share of the rows of its class that are at least as far out; a dash where it is
+            not known.
         memorized: whether it all but repeats a training row.
         neighbors: (sentence, label, distance) of the nearest real rows.
     """
 
     posterior: str
+    typicality: str
     memorized: bool
     neighbors: Sequence[tuple[str, str, str]]
 
@@ -56,12 +63,14 @@ class Fake:
 def comparison_table(run: Run) -> Table | None:
     """Return all methods that were scored on the same rows, best first.
 
-    Pearson's r stands beside the accuracy of a score's buckets, where it is known.
+    Pearson's r stands beside the accuracy of a score's buckets, where it is known, and so does the
+    expected calibration error of the probabilities.
     """
     scores = comparison(run.result)
     if not scores:
         return None
     correlated = any(score.pearson is not None for score in scores)
+    believed = any(score.ece is not None for score in scores)
     rows = [
         (
             score.name,
@@ -69,13 +78,27 @@ def comparison_table(run: Run) -> Table | None:
             f"{percent(score.low)} to {percent(score.high)}",
             percent(score.macro_f1),
             *(_correlation_cells(score) if correlated else ()),
+            *((_calibration_cell(score),) if believed else ()),
         )
         for score in scores
     ]
     measure = readable(scored_part(run.result)[1])
     header = ["Method", measure.capitalize(), "95% interval", "Macro F1"]
     header += ["Pearson's r", "95% interval of r"] if correlated else []
+    header += ["Calibration error"] if believed else []
     return Table(header, rows, [score.highlighted for score in scores])
+
+
+def rejection_table(run: Run) -> Table | None:
+    """Return how well wrong answers are found by what rejects a row, None where nobody looked."""
+    found = run.result.get("rejection") or {}
+    rows = [
+        (name, number(entry.get("aurc"), 4), percent(entry.get("accuracy_at_80")))
+        for key, name in REJECTION.items()
+        if (entry := found.get(key))
+    ]
+    header = ("Reject first", "Area under risk and coverage", "Accuracy on the other 80%")
+    return Table(header, rows, [False] * len(rows)) if rows else None
 
 
 def overview_table(runs: Sequence[Run], names: Sequence[str]) -> Table:
@@ -203,7 +226,8 @@ def _fake(row: Mapping[str, Any]) -> Fake:
         (_sentence(near), shortened(str(near.get("label")), 30), number(near.get("distance"), 3))
         for near in row["neighbors"]
     ]
-    return Fake(likeliest or UNKNOWN, bool(row.get("memorized")), neighbors)
+    usual = number(row.get("typicality"), 2)
+    return Fake(likeliest or UNKNOWN, usual, bool(row.get("memorized")), neighbors)
 
 
 def _sentence(row: Mapping[str, Any]) -> str:
@@ -218,6 +242,13 @@ def _correlation_cells(score: Score) -> tuple[str, str]:
     bounds = score.pearson_interval
     ends = f"{bounds.low:.3f} to {bounds.high:.3f}" if bounds else UNKNOWN
     return number(score.pearson, 3), ends
+
+
+def _calibration_cell(score: Score) -> str:
+    """Return the expected calibration error, with what it was before where that differs."""
+    before = score.ece_uncalibrated
+    changed = score.ece is not None and before is not None and before != score.ece
+    return number(score.ece, 3) + (f" ({number(before, 3)} uncalibrated)" if changed else "")
 
 
 def _share(value: object) -> str:

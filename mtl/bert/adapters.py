@@ -158,6 +158,27 @@ def use_expert(encoder: TextEncoder, task: str | None) -> Iterator[None]:
         _activate(encoder, before)
 
 
+def merge_experts(encoder: TextEncoder) -> None:
+    """Add the one expert of an encoder to its weights, and take the adapters out.
+
+    It then computes what it computed with the expert, but for rounding, as a plain encoder.
+
+    Raises:
+        InputError: The encoder has no expert, or several.
+    """
+    names = {name for layer in _expert_layers(encoder) for name in layer.lora_A}
+    if len(names) != 1:
+        raise InputError(f"encoder.mode: {len(names)} experts cannot be merged into one encoder")
+    from peft.tuners.lora import LoraLayer
+
+    for path, module in list(encoder.model.named_modules()):
+        if isinstance(module, LoraLayer):
+            module.enable_adapters(enabled=True)
+            module.merge(adapter_names=list(names))
+            parent, _, name = path.rpartition(".")
+            setattr(encoder.model.get_submodule(parent), name, module.get_base_layer())
+
+
 def _expert_layers(encoder: TextEncoder) -> list["LoraLayer"]:
     """List the modules that hold experts."""
     if any("lora_" in name for name, _ in encoder.named_parameters()):

@@ -18,7 +18,7 @@ from mtl.errors import InputError
 from mtl.text.tasks import Task
 
 Activation = Literal["relu", "leaky-relu", "gelu"]
-HeadKind = Literal["mlp", "binary", "sigmoid", "cosine-relu", "cosine-affine"]
+HeadKind = Literal["mlp", "binary", "sigmoid", "cosine-relu", "cosine-affine", "none"]
 PairKind = Literal["cross", "concat", "difference", "product", "triplet"]
 
 ACTIVATIONS = {"relu": nn.ReLU, "leaky-relu": nn.LeakyReLU, "gelu": nn.GELU}
@@ -33,7 +33,8 @@ class HeadSettings:
 
     Args:
         kind: ``mlp`` (logits of classes, or a score without bounds), ``binary`` (two classes, one
-            logit), ``sigmoid`` (score within its range), ``cosine-relu`` or ``cosine-affine``.
+            logit), ``sigmoid`` (score within its range), ``cosine-relu`` or ``cosine-affine``;
+            ``none`` where a companion answers, see :mod:`mtl.companion`.
         pair: How the vectors of a pair are joined, see :func:`pair_features`; a task of one
             sentence does not use it, nor does a cosine head once there are two vectors.
         depth: Hidden layers; in a cosine head, linear maps ahead of the cosine (0 for none).

@@ -37,6 +37,7 @@ from mtl.bert.heads import (
 from mtl.bert.pals import add_pals
 from mtl.bert.portable import read_encoder, write_encoder
 from mtl.choices import check_choice
+from mtl.companion import NoHead
 from mtl.errors import InputError
 from mtl.saved import WEIGHTS, SavedModel
 from mtl.text.collate import TokenBatch
@@ -104,6 +105,10 @@ class MultitaskModel(nn.Module, SavedModel):
         heads: How, by task name.
         settings: What is shared and trained.
 
+    Attributes:
+        temperatures: By class task, what its logits are divided by in predictions; see
+            :func:`mtl.evaluate.calibrate`.
+
     Raises:
         InputError: Settings contradict a task, each other or the encoder.
     """
@@ -120,6 +125,7 @@ class MultitaskModel(nn.Module, SavedModel):
         super().__init__()
         self.encoder, self.tasks, self.settings = encoder, dict(tasks), settings
         self.head_settings = dict(heads)
+        self.temperatures = {n: 1.0 for n, task in tasks.items() if task.output == "classes"}
         if settings.train == "lora":
             add_experts(
                 encoder,
@@ -144,7 +150,12 @@ class MultitaskModel(nn.Module, SavedModel):
         else:
             width = encoder.dimension
         self.heads = nn.ModuleDict(
-            {n: build_head(task, heads[n], width, name=n) for n, task in tasks.items()}
+            {
+                name: NoHead()
+                if heads[name].kind == "none"
+                else build_head(task, heads[name], width, name=name)
+                for name, task in tasks.items()
+            }
         )
 
     def encode(
@@ -191,7 +202,9 @@ class MultitaskModel(nn.Module, SavedModel):
     @torch.no_grad()
     def predict(self, task: str, batch: TaskBatch) -> Tensor:
         """Return class probabilities (B, C), or scores (B,) within their range."""
-        return predictions(self.tasks[task], self(task, batch))
+        # A quotient in bfloat16 could make two classes equal; scores have no temperature.
+        output = self(task, batch).float() / self.temperatures.get(task, 1.0)
+        return predictions(self.tasks[task], output)
 
     def predict_texts(
         self, task: str, texts: Sequence[str], pairs: Sequence[str] | None = None
@@ -241,6 +254,7 @@ class MultitaskModel(nn.Module, SavedModel):
             "tasks": {name: task.to_json() for name, task in self.tasks.items()},
             "heads": {name: asdict(self.head_settings[name]) for name in self.tasks},
             "settings": asdict(self.settings),
+            "temperatures": self.temperatures,
             "encoder": write_encoder(self.encoder, save_directory),
         }
         self._write(save_directory, config, self.state_dict())
@@ -258,6 +272,8 @@ class MultitaskModel(nn.Module, SavedModel):
                 ModelSettings(**settings | {"lora_modules": tuple(settings["lora_modules"])}),
             )
         model.load_state_dict(weights)
+        # Models that were saved before there were any have none.
+        model.temperatures |= config.get("temperatures", {})
         return model.eval()
 
 

@@ -6,14 +6,16 @@ downloaded and no code from a folder runs.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
 from mtl.bert.encoder import CONFIG_NOISE, TextEncoder
 from mtl.bert.sources import quiet_transformers
+from mtl.saved import WEIGHTS, SavedModel
 
 
 def write_encoder(encoder: TextEncoder, directory: Path) -> dict[str, Any]:
@@ -64,3 +66,27 @@ def read_encoder(
         pooling=described["pooling"],
         max_length=described["max_length"],
     ).eval()
+
+
+class MovedEncoder(SavedModel):
+    """An encoder that training has moved, as a saved model of its own.
+
+    Args:
+        encoder: The encoder.
+    """
+
+    FORMAT: ClassVar[int] = 1
+
+    def __init__(self, encoder: TextEncoder) -> None:
+        self.encoder = encoder
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        described = write_encoder(self.encoder, save_directory)
+        self._write(save_directory, {"encoder": described}, self.encoder.state_dict())
+
+    @classmethod
+    def _load(cls, directory: Path, config: dict[str, Any]) -> Self:
+        weights = load_file(directory / WEIGHTS)
+        encoder = read_encoder(directory, config["encoder"], weights)
+        encoder.load_state_dict(weights)
+        return cls(encoder)

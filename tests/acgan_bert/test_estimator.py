@@ -14,7 +14,8 @@ from sklearn.utils.estimator_checks import check_estimator
 
 import acgan_bert
 from acgan_bert import warm_start
-from acgan_bert.estimator import ACGANBertClassifier, encode_labels, is_text
+from acgan_bert.estimator import ACGANBertClassifier
+from acgan_bert.estimator_input import encode_labels, is_text
 from mtl.errors import InputError
 from tests.toy import blobs
 
@@ -101,7 +102,7 @@ def test_pipeline_and_grid_search_over_a_matrix():
 def test_grid_search_and_cross_validation_over_texts(encoder_folder):
     search = GridSearchCV(
         classifier(encoder=str(encoder_folder)),
-        {"discriminator_depth": [1, 2]},
+        {"generator_depth": [1, 2]},
         cv=2,
         error_score="raise",
     ).fit(TEXTS, NAMES.tolist())

@@ -105,6 +105,7 @@ def test_samples_are_the_models_and_say_what_they_are_near(small_run):
     for row in fakes.rows:
         assert row["label"] == "positive"
         assert row["memorized"] is False
+        assert 0 < row["typicality"] <= 1
         distances = [near["distance"] for near in row["neighbors"]]
         assert distances == sorted(distances)
         assert all(near["text"] for near in row["neighbors"])

@@ -8,12 +8,13 @@ import torch
 from acgan_bert.model import GANModel
 from acgan_bert.trainer import TrainingRows, train_gan
 from mtl import MultitaskModel, saved
+from mtl.calibration import fit_temperature, log_loss, tempered
 from mtl.errors import InputError
 from mtl.files import CHECKSUMS, sha256, write_json
 from mtl.saved import CARD, CONFIG, WEIGHTS
 from tests.toy import blobs, tiny_recipe
 
-VECTORS, _, LABELS = blobs(classes=3)
+VECTORS, TRUTH, LABELS = blobs(classes=3)
 
 
 def trained(**changes):
@@ -164,14 +165,36 @@ def test_a_model_of_another_format_is_named(model, tmp_path):
         GANModel.from_pretrained(tmp_path / "old")
 
 
-def test_a_model_of_format_2_that_does_not_name_its_class_is_read(folder, model):
+def test_a_model_of_format_2_without_class_and_temperature_is_read(folder, model):
     content = json.loads((folder / CONFIG).read_text("utf-8"))
     assert content.pop("model") == "GANModel"
+    assert content.pop("temperature") == 1.0
     assert content.keys() == {"format", "classes", "shape", "space"}
     (folder / CONFIG).write_text(json.dumps(content))
     write_json(folder / CHECKSUMS, {name: sha256(folder / name) for name in (CONFIG, WEIGHTS)})
     loaded = GANModel.from_pretrained(folder)
+    assert loaded.temperature == 1.0
     np.testing.assert_array_equal(loaded.predict_proba(VECTORS), model.predict_proba(VECTORS))
+
+
+def test_the_temperature_is_fitted_to_the_average_and_saved(tmp_path):
+    model = trained()
+    raw, alone = model.predict_proba(VECTORS), model.member_probabilities(VECTORS)
+    labels = np.where(np.arange(60) % 4 == 0, (TRUTH + 1) % 3, TRUTH)  # a quarter is wrong
+    labels[:6] = -1
+    model.temperature = 5.0  # an older one takes no part
+    model.calibrate(VECTORS, labels)
+    assert model.temperature == pytest.approx(fit_temperature(np.log(raw), labels))
+    assert model.temperature != 1.0
+    found = model.predict_proba(VECTORS)
+    np.testing.assert_array_equal(found, tempered(raw, model.temperature))
+    np.testing.assert_array_equal(found.argmax(1), raw.argmax(1))
+    assert log_loss(found[6:], labels[6:]) < log_loss(raw[6:], labels[6:])
+    np.testing.assert_array_equal(model.member_probabilities(VECTORS), alone)
+    model.save_pretrained(tmp_path / "model")
+    loaded = GANModel.from_pretrained(tmp_path / "model")
+    assert loaded.temperature == model.temperature
+    np.testing.assert_array_equal(loaded.predict_proba(VECTORS), found)
 
 
 def test_a_model_of_another_class_is_named(folder):

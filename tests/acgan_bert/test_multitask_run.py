@@ -60,7 +60,7 @@ def test_the_result_has_the_promised_keys(finished):
     result = read(finished / "result.json")
     assert set(result) == {
         *("name", "tasks", "dev", "test", "best_update", "parameters", "labels", "seconds"),
-        "notes",
+        *("notes", "temperature"),
     }
     assert set(result["dev"]) == {*TASKS, "overall"}
     assert result["test"] == {}
@@ -68,6 +68,11 @@ def test_the_result_has_the_promised_keys(finished):
     assert {"pearson", "spearman", "confusion", "class_accuracy"} <= set(
         result["dev"]["similarity"]
     )
+    for task in ("sentiment", "paraphrase"):
+        assert {"ece", "ece_uncalibrated", "log_loss"} <= set(result["dev"][task])
+    # Six dev rows are too few to fit a temperature to, and a score has none.
+    assert result["temperature"] == {"sentiment": 1.0, "paraphrase": 1.0}
+    assert [n for n in result["notes"] if "not calibrated: 6 dev rows" in n] == result["notes"][-2:]
     assert result["parameters"]["trained"] == result["parameters"]["total"] > 0
     assert set(read(finished / "split.json")) == set(TASKS)
     assert {key.partition(".")[0] for key in read(finished / "env.json")["data"]} == set(TASKS)

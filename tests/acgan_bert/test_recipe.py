@@ -18,7 +18,8 @@ from acgan_bert.recipe_io import (
     load_recipe,
     shipped,
 )
-from acgan_bert.recipe_ranges import RANGES, value_at
+from acgan_bert.recipe_kinds import value_at
+from acgan_bert.recipe_ranges import RANGES
 from mtl.errors import InputError
 
 NAMES = [name for name, _ in shipped()]

@@ -7,14 +7,18 @@ from safetensors.numpy import load_file
 
 import acgan_bert.encoding
 from acgan_bert import run
+from acgan_bert.inference import embed
 from acgan_bert.model import GANModel
 from acgan_bert.recipe_io import apply, load_recipe
 from acgan_bert.rundir import claimed, read_metrics
+from acgan_bert.scores import rejection
+from mtl.calibration import expected_calibration_error, fit_temperature, log_loss
 from mtl.errors import InputError
 from mtl.files import damage
 
 SCORES = {
     *("accuracy", "macro_f1", "balanced_accuracy", "accuracy_low", "accuracy_high", "rows"),
+    *("ece", "log_loss"),
 }
 MEASURES = {
     *("frechet_distance", "frechet_floor", "kernel_distance", "kernel_floor"),
@@ -65,11 +69,13 @@ def test_the_result_has_the_promised_keys_and_finite_numbers(small_run):
     result = read(small_run / "result.json")
     assert set(result) == {
         *("name", "task", "test", "dev", "baselines", "generator", "labels", "seconds", "notes"),
+        *("temperature", "rejection"),
     }
     assert result["name"] == "small"
-    assert set(result["test"]) == set(result["dev"]) == SCORES
+    assert set(result["test"]) == set(result["dev"]) == SCORES | {"ece_uncalibrated"}
     baseline = result["baselines"]["logistic_regression"]
     assert set(baseline) >= SCORES | {"on", "p_value"}
+    assert "ece_uncalibrated" not in baseline
     assert baseline["on"] == "test"
     assert set(result["generator"]) >= MEASURES | {"baselines"}
     assert set(result["generator"]["baselines"]["class_gaussian"]) >= MEASURES
@@ -91,6 +97,31 @@ def test_the_model_learned_and_scores_what_the_result_says(small_run):
     hits = model.predict_proba(real["vectors"]).argmax(1) == real["labels"]
     assert len(hits) == 72
     assert hits.mean() == pytest.approx(result["test"]["accuracy"])
+
+
+def test_the_temperature_is_that_of_the_dev_rows(small_run, small_recipe):
+    result = read(small_run / "result.json")
+    model = GANModel.from_pretrained(small_run / "model")
+    assert model.temperature == result["temperature"]
+    everything = embed(small_recipe)
+    split = read(small_run / "split.json")
+    rows = {row_id: row for row, row_id in enumerate(everything.corpus.ids)}
+    for part in ("dev", "test"):
+        chosen = [rows[row_id] for row_id in split[part]]
+        labels, vectors = everything.corpus.labels[chosen], everything.embeddings.vectors[chosen]
+        raw = model.member_probabilities(vectors).mean(0)
+        if part == "dev":
+            assert model.temperature == pytest.approx(fit_temperature(np.log(raw), labels))
+        before, after = result[part]["ece_uncalibrated"], result[part]["ece"]
+        assert before == pytest.approx(expected_calibration_error(raw, labels))
+        found = model.predict_proba(vectors)
+        assert after == pytest.approx(expected_calibration_error(found, labels))
+        assert result[part]["log_loss"] == pytest.approx(log_loss(found, labels))
+    doubts = rejection(found, model.p_fake(vectors), labels)
+    assert result["rejection"] == {"on": "test", "rows": 72} | {
+        name: pytest.approx(entry) for name, entry in doubts.items()
+    }
+    assert any("probabilities are" in note for note in result["notes"])
 
 
 def test_ids_are_saved_and_disjoint(small_run):
@@ -115,6 +146,7 @@ def test_embeddings_have_a_line_a_row(small_run):
             continue
         assert all(sum(row["posterior"].values()) == pytest.approx(1) for row in rows)
         assert all(isinstance(row["memorized"], bool) for row in rows)
+        assert all(0 < row["typicality"] <= 1 for row in rows)
         assert {near["id"] for row in rows for near in row["neighbors"]} <= test_ids
 
 
@@ -152,7 +184,9 @@ def test_stages_come_in_order_and_end(small_recipe, tmp_path):
 def test_without_held_out_parts_nothing_is_scored(small_recipe, tmp_path):
     changed = apply(small_recipe, {"data.dev_fraction": 0, "data.test_fraction": 0})
     result = read(run.train(changed, tmp_path / "run") / "result.json")
-    assert result["test"] == result["dev"] == result["baselines"] == {}
+    assert result["test"] == result["dev"] == result["baselines"] == result["rejection"] == {}
+    assert result["temperature"] == 1.0
+    assert any("not calibrated: there are no dev rows" in note for note in result["notes"])
     assert result["generator"]["on"] == "train"
     assert any("rows that it was trained on" in note for note in result["notes"])
 

@@ -1,10 +1,24 @@
+import itertools
+import math
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acgan_bert.scores import exact_mcnemar, paired_interval, score
+from acgan_bert.scores import (
+    accuracy_at,
+    calibration_note,
+    exact_mcnemar,
+    paired_interval,
+    rejection,
+    rejection_notes,
+    risk_coverage_area,
+    score,
+)
 from analysis.statistics import accuracy_interval
+from mtl.calibration import tempered
 from mtl.text.data import Corpus
 from mtl.text.tasks import Task
 
@@ -36,7 +50,19 @@ def test_score_of_a_case_worked_by_hand():
         "accuracy_low": interval.low,
         "accuracy_high": interval.high,
         "rows": 4,
+        "ece": 0.25,
+        "log_loss": pytest.approx(-np.log(2.0**-52) / 4),
     }
+
+
+def test_a_temperature_is_what_the_error_before_is_told_by():
+    before = np.random.default_rng(0).dirichlet([1, 1, 1], size=30)
+    part = corpus(np.arange(30) % 3)
+    plain, found = score(before, part), score(tempered(before, 3.0), part, temperature=3.0)
+    assert found["ece_uncalibrated"] == pytest.approx(plain["ece"])
+    assert found["ece"] != plain["ece"]
+    assert found["accuracy"] == plain["accuracy"]
+    assert "ece_uncalibrated" not in plain
 
 
 def test_a_score_task_is_also_scored_by_correlation():
@@ -82,3 +108,59 @@ def test_paired_interval_covers_the_truth_as_often_as_it_says():
         interval = paired_interval(labels, first, second)
         hits += interval.low <= 0.8 - 0.7 <= interval.high
     assert 0.93 <= hits / 2000 <= 0.98
+
+
+rows_of_doubt = st.lists(st.tuples(st.integers(0, 4), st.booleans()), min_size=1, max_size=5)
+
+
+@given(rows_of_doubt)
+def test_risk_and_coverage_are_the_mean_over_every_order_of_ties(rows):
+    doubt, wrong = (np.array(column) for column in zip(*rows, strict=True))
+    doubt = doubt / 4
+    areas, kept = [], math.ceil(0.8 * len(rows))
+    accuracies = []
+    for order in itertools.permutations(range(len(rows))):
+        if (np.diff(doubt[list(order)]) < 0).any():
+            continue
+        errors = wrong[list(order)]
+        areas.append(np.mean([errors[:n].mean() for n in range(1, len(rows) + 1)]))
+        accuracies.append(1 - errors[:kept].mean())
+    assert risk_coverage_area(doubt, wrong) == pytest.approx(np.mean(areas))
+    assert accuracy_at(doubt, wrong, coverage=0.8) == pytest.approx(np.mean(accuracies))
+
+
+def test_the_best_and_the_worst_doubt_bound_the_area():
+    wrong = np.arange(10) >= 7  # three of ten
+    best = risk_coverage_area(np.arange(10.0), wrong)
+    worst = risk_coverage_area(-np.arange(10.0), wrong)
+    assert best == pytest.approx((1 / 8 + 2 / 9 + 3 / 10) / 10)
+    assert worst == pytest.approx((3 + sum(3 / n for n in range(4, 11))) / 10)
+    assert risk_coverage_area(np.zeros(10), wrong) == pytest.approx(0.3)
+    assert accuracy_at(np.arange(10.0), wrong, coverage=0.8) == pytest.approx(7 / 8)
+    assert accuracy_at(np.arange(10.0), wrong, coverage=1.0) == pytest.approx(0.7)
+
+
+def test_rejection_says_which_doubt_is_worse():
+    probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.6, 0.4], [0.7, 0.3]])
+    labels = np.array([0, 0, 1, 0])
+    found = rejection(probabilities, np.array([0.9, 0.5, 0.1, 0.3]), labels)
+    # By confidence the wrong row is the last to be kept, by p_fake the first.
+    assert found["confidence"] == {"aurc": pytest.approx(1 / 16), "accuracy_at_80": 0.75}
+    assert found["p_fake"]["aurc"] == pytest.approx((1 + 1 / 2 + 1 / 3 + 1 / 4) / 4)
+    (note,) = rejection_notes(found | {"on": "test"})
+    assert "on test is 0.521 by p_fake, 0.062 by 1 - max p" in note
+    same = rejection(probabilities, 1 - probabilities.max(axis=1), labels)
+    assert rejection_notes(same | {"on": "test"}) == rejection_notes({}) == []
+
+
+@pytest.mark.parametrize(
+    ("temperature", "dev_rows", "tested", "said"),
+    [
+        (1.0, 0, True, "not calibrated: there are no dev rows"),
+        (1.0, 12, True, "not calibrated: 12 dev rows give no temperature"),
+        (1.5, 99, True, "temperature 1.5, fitted to dev, .*; that of test is the honest one"),
+        (1.5, 99, False, "flattered; no test part tells the honest one"),
+    ],
+)
+def test_calibration_is_told(temperature, dev_rows, tested, said):
+    assert re.search(said, calibration_note(temperature, dev_rows=dev_rows, tested=tested))

@@ -40,7 +40,8 @@ def test_uniform_noise_begins_at_the_same_gaussian():
     noise_EBZ = torch.rand(1, 4000, 6)
     condition_EBK = torch.eye(2)[0].expand(1, 4000, 2)
     with torch.no_grad():
-        drawn_BD = trained.space.restore(trained.players.generator(noise_EBZ, condition_EBK))[0].numpy()
+        fakes_EBD = trained.players.generator(noise_EBZ, condition_EBK)
+        drawn_BD = trained.space.restore(fakes_EBD)[0].numpy()
     np.testing.assert_allclose(drawn_BD.mean(0), VECTORS[TRUTH == 0].mean(0), atol=0.1)
     np.testing.assert_allclose(np.cov(drawn_BD.T), np.cov(VECTORS[TRUTH == 0].T), atol=0.2)
 
@@ -60,12 +61,14 @@ def test_two_classes_keep_the_penalty_of_the_regression_itself(monkeypatch):
 def test_members_start_from_their_own_labels_and_equal_labels_from_equal_skips():
     few = np.where(np.arange(400) % 200 < 3, TRUTH, -1)
     trained = start(TRUTH, few, TRUTH)
-    for skips in (trained.players.discriminator.skips[0].weight_EIO, trained.players.generator.skip.weight_EIO):
+    players = trained.players
+    for skips in (players.discriminator.skips[0].weight_EIO, players.generator.skip.weight_EIO):
         assert torch.equal(skips[0], skips[2])
         assert not torch.equal(skips[0], skips[1])
     assert trained.game.ridge_E[0] == trained.game.ridge_E[2]
     alone = start(few)
-    assert torch.equal(alone.players.generator.skip.weight_EIO[0], trained.players.generator.skip.weight_EIO[1])
+    both = (alone.players.generator.skip, trained.players.generator.skip)
+    assert torch.equal(both[0].weight_EIO[0], both[1].weight_EIO[1])
 
 
 def test_each_player_is_started_only_where_asked():
@@ -88,7 +91,8 @@ def test_rows_that_are_not_used_do_not_move_the_start():
     used = visible >= -1
     means = np.stack([VECTORS[used & (c == TRUTH)].mean(0) for c in (0, 1)])
     for label in (0, 1):
-        found = trained.space.restore(trained.players.generator.skip.weight_EIO[0, 6 + label]).detach()
+        row_D = trained.players.generator.skip.weight_EIO[0, 6 + label]
+        found = trained.space.restore(row_D).detach()
         np.testing.assert_allclose(found, means[label], atol=1e-4)
 
 
@@ -106,14 +110,12 @@ def test_classifier_begins_halfway_between_the_regression_and_the_generators_bay
     weights, bias = gaussian_logits(gaussian, np.array([0.5, 0.5]), rows=400)
     logits = both.real_ND.double().numpy() @ weights + bias
     of_both, of_regression = (
-        (
-            start.discriminator.view(start.real_ND) @ start.discriminator.skips[0].weight_EIO
-            + start.discriminator.heads[0].bias_E1O
-        )[0]
+        (player.view(start.real_ND) @ player.skips[0].weight_EIO + player.heads[0].bias_E1O)[0]
         .detach()
         .double()
         .numpy()
         for start in (both, regression)
+        for player in [start.players.discriminator]
     )
     np.testing.assert_allclose(of_both, (of_regression + logits) / 2, atol=1e-3)
 

@@ -44,6 +44,21 @@ def test_both_parts_have_intervals_and_own_scores_stand_out(make_multitask_run):
     assert "Mean of the tasks' own scores 0.733" in page.text
 
 
+def test_calibration_stands_among_the_scores_of_class_tasks(make_multitask_run):
+    root = make_multitask_run()
+    content = json.loads((root / "result.json").read_text())
+    content["dev"]["sentiment"] |= {"ece": 0.04, "ece_uncalibrated": 0.13, "log_loss": 1.25}
+    (root / "result.json").write_text(json.dumps(content))
+    text = Page(report_of(root)).text
+    for shown in (
+        "sentiment, expected calibration error 0.040",
+        "sentiment, the same before calibration 0.130",
+        "sentiment, log loss, nats 1.250",
+    ):
+        assert shown in text
+    assert text.count("calibration error") == 1
+
+
 def test_conflicts_are_summed_up(make_multitask_run):
     root = make_multitask_run()
     page = Page(report_of(root))

@@ -41,6 +41,18 @@ def test_exact_copies_are_flagged_even_if_held_out_rows_repeat_training():
     assert flags.dtype == np.bool_
 
 
+def test_without_held_out_rows_the_training_rows_spacing_stands_in(monkeypatch):
+    rng = np.random.default_rng(4)
+    train, new = rng.normal(size=(2, 300, 10))
+    copies = train[:100] + 0.01 * rng.normal(size=(100, 10))
+    for most in (2000, 50):
+        monkeypatch.setattr("analysis.neighbors.MOST_STAND_INS", most)
+        assert memorized(copies, train, None).all()
+        assert memorized(new, train, None).mean() < 0.1
+    # Their own distances would be 0 throughout, and nothing but an exact copy below that.
+    assert not memorized(copies, train, train).any()
+
+
 @pytest.mark.parametrize("k", [0, 4])
 def test_k_must_fit(k):
     with pytest.raises(ValueError, match=f"k: found {k}"):

@@ -1,5 +1,6 @@
 """The report: self-contained, honest, deterministic, and deaf to markup in the data."""
 
+import json
 import re
 
 import pytest
@@ -56,6 +57,46 @@ def test_a_score_task_shows_correlations_and_a_class_task_none(make_run):
     assert "0.400 0.347 to 0.451 label spreading" in page.text
     assert "\N{EN DASH} \N{EN DASH} \N{EN DASH} The generator" in page.text
     assert "Pearson" not in Page(report_of(make_run("classes"))).text
+
+
+def test_calibration_and_rejection_are_shown_where_they_are_known(make_run):
+    test = {"accuracy": 0.7, "rows": 1000, "ece": 0.031, "ece_uncalibrated": 0.124}
+    baselines = {"gan_bert": {"accuracy": 0.5, "macro_f1": 0.4, "ece": 0.2, "on": "test"}}
+    doubts = {
+        "p_fake": {"aurc": 0.25, "accuracy_at_80": 0.72},
+        "confidence": {"aurc": 0.125, "accuracy_at_80": 0.8},
+    }
+    rejection = {"on": "test", "rows": 1000} | doubts
+    changes = {"test": test, "baselines": baselines, "rejection": rejection}
+    page = Page(report_of(make_run(changes=changes)))
+    assert "Macro F1 Calibration error this model" in page.text
+    assert "0.031 (0.124 uncalibrated) GAN-BERT" in page.text
+    assert "40.0% 0.200" in page.text
+    assert "On 1,000 test rows, p_fake finds wrong answers less well than" in page.text
+    assert "(1 - max p) 0.1250 80.0%" in page.text
+    assert "(p_fake) 0.2500 72.0%" in page.text
+    rejection["p_fake"] = {"aurc": 0.1, "accuracy_at_80": 0.9}
+    better = Page(report_of(make_run("better", changes=changes)))
+    assert "p_fake finds wrong answers as well as the probabilities do" in better.text
+    plain = Page(report_of(make_run("plain"))).text
+    assert not [word for word in ("Calibration", "p_fake", "uncalibrated") if word in plain]
+
+
+def test_fakes_are_summed_up(make_run):
+    root = make_run()
+    assert "typicality \N{EN DASH} memorized" in Page(report_of(root)).text
+    lines = (root / "embeddings" / "fake.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    for number, row in enumerate(rows):
+        row["typicality"] = 0.04 if number < 5 else 0.75
+    rows[7]["typicality"] = None
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    (root / "embeddings" / "fake.jsonl").write_text(lines)
+    text = Page(report_of(root)).text
+    assert "Of 19 fakes 26.3% lie as far out as the outermost 5% of the real rows" in text
+    assert "1 of 20 repeat a training row." in text
+    assert "good 75%, bad 25% · typicality 0.04 memorized" in text
+    assert "good 75%, bad 25% · typicality 0.75" in text
 
 
 def test_nothing_but_the_required_still_makes_a_page(make_run):

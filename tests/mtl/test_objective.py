@@ -11,10 +11,11 @@ from torch.nn.functional import cosine_similarity
 from mtl.bert.encoder import load_encoder
 from mtl.bert.heads import HeadSettings
 from mtl.bert.toy import write_toy
+from mtl.companion import Part
 from mtl.contrastive import hardest_triplet, multiple_negatives_ranking
 from mtl.errors import InputError
 from mtl.losses import binary_cross_entropy
-from mtl.objective import Objective, Part
+from mtl.objective import Objective
 from mtl.regularizers import DIVERGENCES, Ascent, ProximalPoint, worst_perturbation
 from mtl.settings import SmartSettings
 from mtl.terms import terms_of
@@ -47,7 +48,7 @@ def loss_of(model, task, data, batch, smart=None, proximal=None, *, labeled=1.0,
         smart=smart or SmartSettings(),
         proximal=proximal,
     )
-    return objective(Part(batch, labeled, rows))
+    return objective(Part(batch, labeled, rows))[task]
 
 
 @pytest.mark.parametrize("architecture", ["bert", "roberta", "distilbert"])

@@ -79,6 +79,8 @@ def test_regression_is_scored_by_correlation_and_by_its_nearest_buckets():
     assert found["accuracy"] == pytest.approx(2 / 3)  # 4.6 is nearer to 5 than to 4
     assert found["confusion"][4][5] == found["confusion"][5][5] == 1
     assert found["mean_squared_error"] == pytest.approx((0.04 + 0.36 + 16.0) / 3)
+    # Scores are no probabilities, so nothing is calibrated.
+    assert not found.keys() & {"ece", "ece_uncalibrated", "log_loss"}
 
 
 def test_overall_scores_are_those_of_the_papers():

@@ -1,0 +1,152 @@
+"""Rows of text as the game beside a moving encoder sees them: vectors, start, and how far they go.
+
+Shapes: B batch, N rows, D embedding.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from acgan_bert.gan.space import PrincipalSpace
+from acgan_bert.recipe import Recipe
+from mtl.bert.model import MultitaskModel
+from mtl.errors import InputError
+from mtl.settings import TaskData
+from mtl.text.tasks import Task
+from mtl.text.tokens import TokenizedCorpus
+
+START_ROWS = 4096
+"""Rows of a task that are looked at all at once, labelled ones first."""
+PROBE_ROWS = 128
+"""Rows of a task whose movement is watched."""
+BLOCK_ROWS = 64
+
+
+def row_vector(vectors: Sequence[Tensor]) -> Tensor:
+    """Return the one vector (B, D) that stands for each row in the game.
+
+    Of a sentence, or a pair read together, its own; of a triplet that of the pair read together; of
+    a pair read apart abs(u - v), the part of SBERT's features that says how the two differ. The
+    paper says nothing of pairs.
+    """
+    if len(vectors) == 2:
+        u_BD, v_BD = vectors
+        return (u_BD - v_BD).abs()
+    return vectors[-1]
+
+
+def unit_scores(scores_B: Tensor, task: Task) -> Tensor:
+    """Map scores from their range to 0 … 1; NaN stays."""
+    return (scores_B - task.low) / (task.high - task.low)
+
+
+def bucket_scores(buckets: Tensor, within: Tensor, task: Task) -> Tensor:
+    """Return scores from 0 to 1 that lie in unit buckets, at a place in each from 0 to 1."""
+    scores = (task.low + buckets + within - 0.5).clamp(task.low, task.high)
+    return unit_scores(scores, task)
+
+
+@torch.no_grad()
+def row_vectors(
+    model: MultitaskModel, task: str, tokens: TokenizedCorpus, rows: NDArray[np.int64]
+) -> Tensor:
+    """Return the :func:`row_vector` of chosen rows, (n, D) float32 in the order given."""
+    was_training = model.training
+    model.eval()
+    order = np.argsort(tokens.lengths[rows], kind="stable")
+    blocks = np.split(order, range(BLOCK_ROWS, len(order), BLOCK_ROWS))
+    found = [row_vector(model.encode(task, tokens.batch(rows[block]))) for block in blocks]
+    model.train(was_training)
+    sorted_ND = torch.cat(found).float().cpu()
+    vectors_ND = torch.empty_like(sorted_ND)
+    vectors_ND[torch.from_numpy(order)] = sorted_ND
+    return vectors_ND
+
+
+def chosen_rows(labels: NDArray[np.int64], *, seed: int) -> NDArray[np.int64]:
+    """Draw at most :data:`START_ROWS` rows, in order; labelled ones go before others."""
+    shuffled = np.random.default_rng(seed).permutation(len(labels))
+    labeled_first = shuffled[np.argsort(labels[shuffled] < 0, kind="stable")]
+    return np.sort(labeled_first[:START_ROWS])
+
+
+def start_rows(
+    model: MultitaskModel, data: Mapping[str, TaskData], recipe: Recipe
+) -> tuple[Tensor, NDArray[np.int64]]:
+    """Return vectors (N, D) and labels (N,) of rows of all tasks; labels are within a task.
+
+    Raises:
+        InputError: Players are to begin at simple models, and a class has no labelled row.
+    """
+    vectors, labels = [], []
+    for name, task in data.items():
+        known = task.train.corpus.labels
+        rows = chosen_rows(known, seed=recipe.seed)
+        _check_start(recipe, task.train.corpus.task, known[rows])
+        vectors.append(row_vectors(model, name, task.train, rows))
+        labels.append(known[rows])
+    return torch.cat(vectors), np.concatenate(labels)
+
+
+def _check_start(recipe: Recipe, task: Task, labels: NDArray[np.int64]) -> None:
+    player = recipe.discriminator
+    starts = recipe.generator.warm_start or player.warm_start or len(player.spectra) > 1
+    absent = set(range(task.num_classes)) - set(labels.tolist())
+    if starts and absent:
+        raise InputError(
+            f"task {task.name!r}: no labelled row of class {task.classes[min(absent)]}, and a warm "
+            "start needs one of each; label one, or use generator.warm_start false, "
+            "discriminator.warm_start false and discriminator.spectra [0]"
+        )
+
+
+class Probe:
+    """Some rows of each task, and where they were before training.
+
+    Args:
+        model: At its start.
+        data: Rows of its tasks; labels are not looked at.
+        space: The players' coordinates, in which real rows have mean square 1 at the start.
+        seed: Of the choice.
+    """
+
+    def __init__(
+        self,
+        model: MultitaskModel,
+        data: Mapping[str, TaskData],
+        space: PrincipalSpace,
+        *,
+        seed: int,
+    ) -> None:
+        self.space = space
+        self.tokens = {name: task.train for name, task in data.items()}
+        self.rows = {
+            name: np.random.default_rng((seed, 1)).permutation(len(tokens))[:PROBE_ROWS]
+            for name, tokens in self.tokens.items()
+        }
+        self.before = {name: self._now(model, name) for name in data}
+
+    def moved(self, model: MultitaskModel) -> dict[str, float]:
+        """Return ``moved_TASK``: root mean square of the rows' movement since the start.
+
+        In units of the spread of all rows at the start: at 1 a row has moved as far as rows were
+        apart from their mean.
+        """
+        return {
+            f"moved_{name}": float((self._now(model, name) - before_ND).square().mean().sqrt())
+            for name, before_ND in self.before.items()
+        }
+
+    def state(self) -> dict[str, Tensor]:
+        """Return where the rows were, for a checkpoint."""
+        return dict(self.before)
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from what :meth:`state` returned."""
+        self.before = dict(state)
+
+    def _now(self, model: MultitaskModel, name: str) -> Tensor:
+        return self.space.standardize(row_vectors(model, name, self.tokens[name], self.rows[name]))

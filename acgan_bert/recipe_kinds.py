@@ -1,0 +1,96 @@
+"""What a recipe trains: the GAN on embeddings or beside an encoder, or the multitask BERT alone."""
+
+from operator import attrgetter
+from typing import Any
+
+from acgan_bert.recipe import Recipe
+from acgan_bert.recipe_fields import recipe_fields
+from mtl.errors import InputError
+
+TASKS = ("tasks.sentiment", "tasks.paraphrase", "tasks.similarity")
+_OF_LOOP = ("multitask.", "encoder.mode", "encoder.last_layers", "encoder.lora_")
+_OF_EPOCHS = (
+    *("multitask.epochs", "multitask.updates_per_epoch", "multitask.batch_size"),
+    *("multitask.order", "multitask.pairs", "multitask.eval_every", "multitask.checkpoint_every"),
+)
+_OF_TASKS = ("tasks.", "sharing.", "smart.", "contrastive.")
+_OF_TEXT = ("data.", "adaptation.", "encoder.pair", "encoder.precision", "encoder.token_budget")
+_OF_GAN = (
+    *("generator.", "discriminator.", "objective.", "semisupervised.", "training."),
+    "report.fakes",
+)
+_OF_STEPS = (
+    *("training.steps", "training.batch_size"),
+    *("training.eval_every_steps", "training.checkpoint_every_steps"),
+)
+_OF_BOTH = ("training.log_with",)
+
+
+def value_at(recipe: Recipe, key: str) -> Any:  # noqa: ANN401 - a value, or a part of the recipe
+    """Return what a recipe holds at a dotted key."""
+    return attrgetter(key)(recipe)
+
+
+def check_kind(recipe: Recipe) -> None:
+    """Check that a recipe has what it trains, and says nothing of what it does not train.
+
+    Raises:
+        InputError: It names the key that is missing, or of something else.
+    """
+    tasks = [part for part in TASKS if value_at(recipe, f"{part}.train").strip()]
+    if recipe.gan and not tasks and not recipe.data.train.strip():
+        raise InputError(f"data.train is empty; {recipe_fields()['data.train'].help}")
+    if not recipe.gan and not tasks:
+        raise InputError("gan is false and no task has text; give one: --tasks.sentiment.train")
+    what, foreign = _foreign(recipe, tasks)
+    plain = Recipe()
+    for key in recipe_fields():
+        if value_at(recipe, key) == value_at(plain, key) or key in _OF_BOTH:
+            continue
+        hint = next((hint for starts, hint in foreign if key.startswith(starts)), "")
+        if hint:
+            raise InputError(f"{key} is {hint}, but this recipe trains {what}")
+    if recipe.gan and (tasks or recipe.encoder.mode != "frozen"):
+        _check_beside(recipe, tasks)
+
+
+def _foreign(recipe: Recipe, tasks: list[str]) -> tuple[str, list[tuple[tuple[str, ...], str]]]:
+    """Say what a recipe trains, and which keys are of something else; each with what it is of."""
+    of_tasks = (_OF_TASKS, "of the multitask BERT (add --gan false, or leave it out)")
+    of_gan = (_OF_GAN, "of the GAN (leave it out)")
+    of_text = (
+        (*_OF_TEXT, "report.baselines"),
+        f"of the GAN on one task (leave it out, or use the keys of {tasks[0] if tasks else 'it'})",
+    )
+    of_loop = ((*_OF_LOOP, "joint."), "of an encoder that is trained (leave it out)")
+    if not recipe.gan:
+        joint = (("joint.",), "of the GAN (leave it out)")
+        return "the multitask BERT", [of_gan, of_text, joint]
+    if tasks:
+        of_steps = (_OF_STEPS, "of the GAN on one task (leave it out; multitask has such keys)")
+        return "the GAN beside the multitask BERT", [of_text, of_steps]
+    if recipe.encoder.mode == "frozen":
+        return "the GAN, on frozen embeddings", [of_tasks, of_loop]
+    counted = (_OF_EPOCHS, "of several tasks (training.steps and its like are of one)")
+    return "the GAN and the encoder, on one task", [of_tasks, counted]
+
+
+def _check_beside(recipe: Recipe, tasks: list[str]) -> None:
+    """Check what a GAN beside a moving encoder can be."""
+    if recipe.training.members != 1:
+        raise InputError(
+            f"training.members: {recipe.training.members}, but beside an encoder that is trained "
+            "there is one GAN; use 1"
+        )
+    if len(tasks) < 2:
+        return
+    for key in ("generator.warm_start", "discriminator.warm_start"):
+        if value_at(recipe, key):
+            raise InputError(
+                f"{key}: a warm start is of one task, here are {len(tasks)}; use false"
+            )
+    if (count := len(recipe.discriminator.spectra)) > 1:
+        raise InputError(
+            f"discriminator.spectra: {count} of them are averaged by one task's labels, here are "
+            f"{len(tasks)} tasks; use [0]"
+        )
