@@ -64,11 +64,12 @@ def predict(words: Sequence[str], summary: str) -> None:
 
 def sample(words: Sequence[str], summary: str) -> None:
     """Write fake embeddings and what is known of each."""
-    usage = "RUN --label NAME -n N [--seed N] [--out FILE.npy]"
+    usage = "RUN --label NAME -n N [--task NAME] [--seed N] [--out FILE.npy]"
     parser = new_parser("sample", usage=usage, description=summary)
     parser.add_argument("run", type=str, help=_RUN_HELP)
     parser.add_argument("--label", type=str, required=True, help="Class of the fakes.")
     parser.add_argument("-n", type=int, required=True, help="How many fakes.")
+    parser.add_argument("--task", type=str, help="Which task of a run of several.")
     parser.add_argument("--seed", type=int, help="Of the noise. (default: 0)")
     parser.add_argument(
         "--out",
@@ -87,10 +88,12 @@ def sample(words: Sequence[str], summary: str) -> None:
     from acgan_bert import run
 
     with warnings_shown():
-        samples = run.sample(directory, arguments.label, count, seed=seed)
+        task = arguments.get("task") or ""
+        samples = run.sample(directory, arguments.label, count, seed=seed, task=task)
     if out is None:
         tame = re.sub(r"[^\w.]+", "-", arguments.label).strip("-.") or "label"
-        out = directory / "samples" / f"{tame}-n{count}-seed{seed}.npy"
+        of_task = f"{task}-" if task else ""
+        out = directory / "samples" / f"{of_task}{tame}-n{count}-seed{seed}.npy"
         out.parent.mkdir(exist_ok=True)
     _write_matrix(out, samples.vectors)
 

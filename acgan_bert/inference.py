@@ -19,7 +19,7 @@ from acgan_bert.encoding import check_same_encoder, embed_rows, open_encoder, re
 from acgan_bert.joint_run import PLAYERS, text_vectors
 from acgan_bert.judge import describe_fakes, read_reference
 from acgan_bert.model import GANModel
-from acgan_bert.multitask_settings import task_recipes
+from acgan_bert.multitask_settings import read_task, task_recipes
 from acgan_bert.parts import columns_of, read_parts
 from acgan_bert.progress import Progress, Stages
 from acgan_bert.recipe import Recipe
@@ -104,12 +104,7 @@ def _predict_with_multitask(
     run: Path, recipe: Recipe, source: str, task: str, columns: Columns
 ) -> pd.DataFrame:
     model = MultitaskModel.from_pretrained(run / MODEL)
-    names = ", ".join(model.tasks)
-    if not task and len(model.tasks) > 1:
-        raise InputError(f"{run}: predicts {names}; choose one with --task")
-    name = task or next(iter(model.tasks))
-    if name not in model.tasks:
-        raise InputError(f"--task {name}: unknown; {run} predicts {names}")
+    name = _named_task(run, task, list(model.tasks))
     kind = model.tasks[name]
     corpus = _read_new(source, columns, columns_of(task_recipes(recipe)[name]), kind)
     predicted = model.predict_texts(name, corpus.texts, corpus.pairs)
@@ -145,7 +140,7 @@ def _table(
     return pd.DataFrame(table)
 
 
-def sample(run: Path, label: str, count: int, *, seed: int = 0) -> Samples:
+def sample(run: Path, label: str, count: int, *, seed: int = 0, task: str = "") -> Samples:
     """Generate fake embeddings of one class.
 
     Args:
@@ -153,26 +148,23 @@ def sample(run: Path, label: str, count: int, *, seed: int = 0) -> Samples:
         label: Name of the class.
         count: How many, at least 1.
         seed: Of the noise.
+        task: Which of the run's tasks; empty where it has one.
 
     Raises:
-        InputError: The run has no whole model, no such class, or the count is below 1.
+        InputError: The run has no whole model, no such task or class, or the count is below 1.
     """
     recipe = _finished(run)
     if not recipe.gan:
         raise InputError(f"{run}: a multitask BERT has no generator to sample from")
-    model, _, fingerprint = _open_gan(run)
     if count < 1:
         raise InputError(f"count is {count}; give 1 or more")
+    name = _named_task(run, task, list(task_recipes(recipe))) if task_recipes(recipe) else ""
+    model = GANModel.from_pretrained(run / MODEL / PLAYERS / name if name else run / MODEL)
     labels = np.full(count, _class_index(label, model.classes), dtype=np.int64)
-    reference = read_reference(run)
+    reference = read_reference(run, name)
     vectors = model.sample(labels, seed=seed)
-    rows = describe_fakes(
-        model,
-        vectors,
-        labels,
-        reference=reference,
-        training=_training_vectors(run, recipe, fingerprint),
-    )
+    training = _training_vectors(run, recipe, name)
+    rows = describe_fakes(model, vectors, labels, reference=reference, training=training)
     return Samples(vectors, rows)
 
 
@@ -241,13 +233,27 @@ def _class_index(label: str, classes: Sequence[str]) -> int:
     raise InputError(f"label {label!r} is unknown; {hint}the classes are: {', '.join(classes)}")
 
 
-def _training_vectors(run: Path, recipe: Recipe, fingerprint: str) -> NDArray[np.float32] | None:
+def _named_task(run: Path, task: str, names: Sequence[str]) -> str:
+    """Choose one of a run's tasks."""
+    if not task and len(names) > 1:
+        raise InputError(f"{run}: predicts {', '.join(names)}; choose one with --task")
+    if task and task not in names:
+        raise InputError(f"--task {task}: unknown; {run} predicts {', '.join(names)}")
+    return task or names[0]
+
+
+def _training_vectors(run: Path, recipe: Recipe, task: str) -> NDArray[np.float32] | None:
     """Embed the rows that the generator was trained on again; None where they have changed."""
     try:
+        if task:
+            parts = read_task(task, task_recipes(recipe)[task], seed=recipe.seed)
+            check_sources(run, {f"{task}.{part}": entry for part, entry in parts.hashes.items()})
+            model = MultitaskModel.from_pretrained(run / MODEL)
+            return text_vectors(model, task, parts.train.select(parts.rows()))
         parts = read_parts(recipe.data, seed=recipe.seed)
         check_sources(run, parts.hashes)
         encoder = encoder_of(run / MODEL, recipe.encoder)
-        check_same_encoder(encoder, fingerprint, where=run)
+        check_same_encoder(encoder, read_identity(run / MODEL)[1], where=run)
     except InputError as error:
         logger.warning("whether fakes repeat training rows is not known: %s", error)
         return None

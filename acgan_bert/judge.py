@@ -27,6 +27,7 @@ from analysis import (
     nearest_real,
     prdc,
     read_run,
+    read_samples,
     real_floor,
     typicality,
 )
@@ -235,22 +236,26 @@ def write_embeddings(
             write_text(folder / f"{name}.jsonl", "".join(f"{line}\n" for line in lines))
 
 
-def read_reference(run: Path) -> Reference:
-    """Read the real rows that a finished run was judged on.
+def read_reference(run: Path, task: str = "") -> Reference:
+    """Read the real rows that the generator of a finished run was judged on.
+
+    Args:
+        run: Its directory.
+        task: Of a run of several tasks, which; empty for a run of one.
 
     Raises:
         InputError: They are missing or damaged.
     """
-    folder = run / EMBEDDINGS
+    folder = run / EMBEDDINGS / task
     problem = damage(folder)
     if problem:
         raise InputError(f"{folder}: {problem}; train again")
     try:
-        finished = read_run(run)
+        result, real = read_run(run).result, read_samples(folder, "real")
     except ValueError as error:
         raise InputError(str(error)) from error
-    if finished.real is None:
+    if real is None:
         raise InputError(f"{folder}: no real embeddings; train again")
-    on = str(finished.result.get("generator", {}).get("on", ""))
-    rows = [dict(row) for row in finished.real.rows]
-    return Reference(on, finished.real.vectors, finished.real.labels, rows)
+    measures = result.get("generator", {})
+    on = str((measures.get(task, {}) if task else measures).get("on", ""))
+    return Reference(on, real.vectors, real.labels, [dict(row) for row in real.rows])

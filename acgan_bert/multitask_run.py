@@ -48,6 +48,7 @@ from mtl.pretraining import pretrain
 from mtl.processes import is_main
 from mtl.scores import overall_scores
 from mtl.settings import TaskData
+from mtl.surgery import make_surgery
 from mtl.text.data import Corpus
 from mtl.text.tokens import TokenizedCorpus
 from mtl.trainer import MultitaskTrainer
@@ -93,13 +94,9 @@ class MultitaskJob:
         for note in notes:
             logger.info("%s", note)
         model, data = self._build(), self._data(unlabeled=self._beside() > 0)
+        self._check(model, data)
+        self._pretrain(model, out, stages)
         gan = JointGAN(model, data, self.recipe) if self.recipe.gan else None
-        if contrastive_settings(self.recipe).kind != "none":
-            # Refuses what training would refuse only after the stage ahead of it.
-            MultitaskTrainer(model, data, loop_settings(self.recipe), gan)
-            self._pretrain(model, out, stages)
-            if gan is not None:  # its players start at the vectors as they are now
-                gan = JointGAN(model, data, self.recipe)
         outcome = self._train(_Training(model, data, gan), out, stages, tracker)
         if not is_main():
             return
@@ -127,6 +124,14 @@ class MultitaskJob:
             result["generator"], said = finished
             notes += said
         write_json(out / RESULT, result | {"seconds": stages.seconds, "notes": notes})
+
+    def _check(self, model: MultitaskModel, data: Mapping[str, TaskData]) -> None:
+        """Refuse now what training would refuse only after the stage ahead, or the GAN's start."""
+        loop = loop_settings(self.recipe)
+        if self.recipe.gan:  # its losses are merged along, and there are several in any turn
+            make_surgery(loop.surgery, tasks=2 * len(data) + 1, seed=loop.seed)
+            loop = replace(loop, surgery="sum")
+        MultitaskTrainer(model, data, loop)
 
     def _calibration_notes(self, model: MultitaskModel) -> list[str]:
         """Say of each class task whether its probabilities were calibrated."""
@@ -174,6 +179,8 @@ class MultitaskJob:
 
     def _pretrain(self, model: MultitaskModel, out: Path, stages: Stages) -> None:
         settings = contrastive_settings(self.recipe)
+        if settings.kind == "none":
+            return
         record = MetricsLog(out / CONTRASTIVE)
         with stages("pretrain") as advance:
             pretrain(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from analysis.plots import comparison_bars, embedding_map, render
     from analysis.projection import Map, all_maps, pca_map, tsne_map
     from analysis.report.page import write_report
-    from analysis.runs import Run, read_run
+    from analysis.runs import Run, read_run, read_samples
     from analysis.scores import Score, comparison, verdict
     from analysis.statistics import (
         accuracy_interval,
@@ -57,6 +57,7 @@ _HOMES = {
     "write_report": "analysis.report.page",
     "Run": "analysis.runs",
     "read_run": "analysis.runs",
+    "read_samples": "analysis.runs",
     "accuracy_interval": "analysis.statistics",
     "correlation_interval": "analysis.statistics",
     "mean_interval": "analysis.statistics",
@@ -94,6 +95,7 @@ __all__ = [
     "pca_map",
     "prdc",
     "read_run",
+    "read_samples",
     "real_floor",
     "render",
     "task_scores",

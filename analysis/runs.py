@@ -101,8 +101,8 @@ def read_run(path: Path | str) -> Run:
         environment=_object(folder / "env.json"),
         conflicts=_conflicts(folder / "conflicts.jsonl"),
         contrastive=_optional_records(folder / "contrastive.jsonl"),
-        real=_samples(folder / "embeddings", "real"),
-        fake=_samples(folder / "embeddings", "fake"),
+        real=read_samples(folder / "embeddings", "real"),
+        fake=read_samples(folder / "embeddings", "fake"),
         figures={
             (file.stem, file.suffix): file
             for file in sorted((folder / "figures").glob("*"))
@@ -174,8 +174,12 @@ def _recipe(file: Path, text: str) -> Mapping[str, Any]:
     return value
 
 
-def _samples(folder: Path, kind: str) -> Samples | None:
-    """Read one kind of embeddings, if the run wrote it."""
+def read_samples(folder: Path, kind: str) -> Samples | None:
+    """Read one kind of embeddings, ``real`` or ``fake``, from a folder; None where there is none.
+
+    Raises:
+        ValueError: A file is damaged.
+    """
     from safetensors import SafetensorError
     from safetensors.numpy import load
 

@@ -80,7 +80,7 @@ def padded_loop(corpus: Corpus, trainer: MultitaskTrainer) -> Callable[[], None]
     encoded = model.encoder.tokenizer(list(corpus.texts), **limits, return_tensors="pt")
     labels = torch.from_numpy(corpus.labels)
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-5, fused=True)
-    plain = trainer.rows["sentiment"][0]
+    plain = trainer.rows["sentiment"].plain
     batches = iter(range(sys.maxsize))
 
     def run() -> None:
@@ -109,7 +109,7 @@ def measure_training(batch_size: int, rounds: int) -> dict:
             trainer.advance()
 
     one = next(iter(trainers.values()))
-    plain, lengths = one.rows["sentiment"][0], one.data["sentiment"].train.lengths
+    plain, lengths = one.rows["sentiment"].plain, one.data["sentiment"].train.lengths
     contestants: dict[str, Callable[[], object]] = {PLAIN: padded_loop(corpus, one)}
     contestants |= {name: partial(advance, trainer) for name, trainer in trainers.items()}
     times = alternate(contestants, rounds)

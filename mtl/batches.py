@@ -26,6 +26,8 @@ class TaskRows:
         first = np.flatnonzero(self.known_N) if len(others) else np.arange(len(labels))
         plain = CircularRows(len(first), batch_size, seed)
         self.batches_per_epoch = plain.batches_per_epoch
+        self.plain = plain
+        """The labelled rows' batches before they are dealt out by length."""
         self.streams = [(first, self._bucketed(plain, first))]
         if len(others):
             beside = CircularRows(len(others), task.unlabeled_rows, seed + 1)

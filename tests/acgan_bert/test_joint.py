@@ -4,17 +4,15 @@ import pytest
 import torch
 
 from acgan_bert.joint import SOURCE
-from mtl.bert.heads import HeadSettings
 from mtl.errors import DivergenceError, InputError
 from tests.acgan_bert.toy_joint import (
-    LABELED,
     QUIET,
     joint_recipe,
     joint_trainer,
     round_of,
 )
 from tests.mtl.test_surgery import pcgrad_vectors
-from tests.mtl.toy_multitask import LOOP, NAMES, PAIRS
+from tests.mtl.toy_multitask import NAMES, PAIRS
 from tests.properties import assert_no_gradient, assert_same_bits, snapshot
 
 OBJECTIVES = [*NAMES, SOURCE, *(f"{name}.class" for name in NAMES)]
@@ -56,8 +54,12 @@ def test_generator_learns_by_itself_and_reaches_nobody_else():
         round_of(trainer, task)
         gan = trainer.companion
         assert_no_gradient(trainer.model, gan.players.discriminator)
-        assert len(gradients_of(gan.players.generator)) == len([*gan.players.generator.parameters()])
-        assert all(g.any() for n, g in gradients_of(gan.players.generator).items() if "skip" not in n)
+        assert len(gradients_of(gan.players.generator)) == len(
+            [*gan.players.generator.parameters()]
+        )
+        assert all(
+            g.any() for n, g in gradients_of(gan.players.generator).items() if "skip" not in n
+        )
 
 
 @pytest.mark.parametrize("surgery", ["sum", "pcgrad"])
@@ -174,16 +176,6 @@ def test_going_on_from_any_update_gives_the_same_bits(changes, loop):
         assert resumed.companion.take() == taken
 
 
-def test_batches_hold_labeled_rows_and_others_as_asked():
-    trainer = joint_trainer(unlabeled=9)
-    for name in NAMES:
-        labels_B = trainer.parts(name)[0].batch.labels_B
-        assert (labels_B[: LOOP.batch_size] >= 0).all()
-        assert (labels_B[LOOP.batch_size :] == -1).all()
-        assert len(labels_B) == LOOP.batch_size + 9
-        assert LABELED[name] == int((trainer.data[name].train.corpus.labels >= 0).sum())
-
-
 @pytest.mark.parametrize("accumulation", [2, 4])
 def test_micro_batches_add_up_to_the_batch_for_what_labels_teach(accumulation):
     recipe = joint_recipe(
@@ -267,7 +259,9 @@ def test_divergence_of_the_game_changes_nothing(changes, damage, said):
     assert trainer.update_number == 1
 
 
-@pytest.mark.parametrize("changes", [{"objective__name": "moment-matching"}, {"objective__adversarial": 0}])
+@pytest.mark.parametrize(
+    "changes", [{"objective__name": "moment-matching"}, {"objective__adversarial": 0}]
+)
 def test_without_an_adversary_there_is_no_source_loss(changes):
     trainer = joint_trainer(joint_recipe(**changes), loop={"surgery": "pcgrad"})
     losses = trainer.advance()
@@ -279,19 +273,3 @@ def test_without_an_adversary_there_is_no_source_loss(changes):
 def test_float16_is_refused_beside_the_gan():
     with pytest.raises(InputError, match=r"multitask\.precision: fp16 scales losses up.*use bf16"):
         joint_trainer(loop={"precision": "fp16"})
-
-
-def test_where_a_task_has_no_head_the_class_head_answers():
-    for name in ("sentiment", "similarity"):
-        heads = {name: HeadSettings(kind="none", pair="cross")}
-        trainer = joint_trainer(names=[name], heads=heads)
-        assert list(trainer.advance()) == [f"{name}.class", SOURCE, "norm"]
-        batch = trainer.parts(name)[0].batch
-        trainer.model.eval()
-        found = trainer.predict(name, batch)
-        model = trainer.model
-        vectors = trainer.companion._coordinates(model.encode(name, batch))
-        share_BC = trainer.companion.players.judge(vectors).classes[0][0].softmax(-1)
-        if name == "similarity":
-            share_BC = share_BC.double() @ torch.arange(6.0, dtype=torch.float64)
-        torch.testing.assert_close(found, share_BC)

@@ -9,7 +9,7 @@ from torch import nn
 
 from acgan_bert.gan.discriminator import one_hot_condition
 from acgan_bert.gan.objectives import score_loss
-from acgan_bert.joint import JointGAN
+from acgan_bert.joint import SOURCE, JointGAN
 from acgan_bert.joint_models import task_models
 from acgan_bert.joint_rows import (
     START_ROWS,
@@ -20,10 +20,11 @@ from acgan_bert.joint_rows import (
     unit_scores,
 )
 from acgan_bert.networks import build_discriminator, build_generator
+from mtl.bert.heads import HeadSettings
 from mtl.errors import InputError
 from mtl.text.demo import TASKS
 from tests.acgan_bert.toy_joint import LABELED, joint_recipe, joint_trainer, parted, round_of
-from tests.mtl.toy_multitask import NAMES
+from tests.mtl.toy_multitask import LOOP, NAMES
 
 SIMILARITY = TASKS["similarity"]
 
@@ -200,5 +201,31 @@ def test_one_task_may_begin_at_the_simple_models():
     assert not skip[-1].any()  # the score
     assert gan.game.ridge_E.item() > 0
     data["similarity"].train.corpus.labels[known.nonzero()] = 0
-    with pytest.raises(InputError, match="no labelled row of class .*warm_start false"):
+    with pytest.raises(InputError, match=r"no labelled row of class .*warm_start false"):
         JointGAN(model, data, recipe)
+
+
+def test_batches_hold_labeled_rows_and_others_as_asked():
+    trainer = joint_trainer(unlabeled=9)
+    for name in NAMES:
+        labels_B = trainer.parts(name)[0].batch.labels_B
+        assert (labels_B[: LOOP.batch_size] >= 0).all()
+        assert (labels_B[LOOP.batch_size :] == -1).all()
+        assert len(labels_B) == LOOP.batch_size + 9
+        assert LABELED[name] == int((trainer.data[name].train.corpus.labels >= 0).sum())
+
+
+def test_where_a_task_has_no_head_the_class_head_answers():
+    for name in ("sentiment", "similarity"):
+        heads = {name: HeadSettings(kind="none", pair="cross")}
+        trainer = joint_trainer(names=[name], heads=heads)
+        assert list(trainer.advance()) == [f"{name}.class", SOURCE, "norm"]
+        batch = trainer.parts(name)[0].batch
+        trainer.model.eval()
+        found = trainer.predict(name, batch)
+        model = trainer.model
+        vectors = trainer.companion._coordinates(model.encode(name, batch))
+        share_BC = trainer.companion.players.judge(vectors).classes[0][0].softmax(-1)
+        if name == "similarity":
+            share_BC = share_BC.double() @ torch.arange(6.0, dtype=torch.float64)
+        torch.testing.assert_close(found, share_BC)

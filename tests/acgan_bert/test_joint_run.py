@@ -1,15 +1,21 @@
+import copy
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from acgan_bert import cli
-from acgan_bert.joint_run import PLAYERS
+from acgan_bert import cli, multitask_run
+from acgan_bert.joint_run import PLAYERS, unlabeled_rows
 from acgan_bert.model import GANModel
+from acgan_bert.multitask_run import MultitaskJob
+from acgan_bert.progress import Stages
+from acgan_bert.recipe_io import apply, load_recipe
 from acgan_bert.rundir import read_metrics
 from mtl import MultitaskModel
+from mtl.batches import TaskRows
 from mtl.files import sha256
 from tests.acgan_bert.task_files import small, write_tasks
 
@@ -80,3 +86,77 @@ def test_resuming_after_a_kill_gives_the_same_weights(finished, tmp_path):
     shutil.rmtree(checkpoints)
     assert cli.main(["resume", str(run)]) == 0
     assert sha256(run / "model" / "model.safetensors") == expected
+
+
+def job_of(folder, encoder_folder, *more):
+    """Return the job of a small run, as the command line would read it."""
+    keys = [*write_tasks(folder), *small(encoder_folder), *FEW, *more]
+    flags = {key[2:]: value for key, value in zip(keys[::2], keys[1::2], strict=True)}
+    return MultitaskJob.read(apply(load_recipe("joint"), flags))
+
+
+def poisoned(parts):
+    """Turn every label and score that was not drawn into another one."""
+    corpus, hidden = parts.train, np.setdiff1d(np.arange(len(parts.train)), parts.split.labeled)
+    labels = corpus.labels.copy()
+    labels[hidden] = (labels[hidden] + 1) % corpus.task.num_classes
+    scores = None if corpus.scores is None else corpus.scores.copy()
+    if scores is not None:
+        scores[hidden] = 5.0 - scores[hidden]
+    assert len(hidden)
+    return replace(parts, train=replace(corpus, labels=labels, scores=scores))
+
+
+def test_labels_that_were_not_drawn_are_never_read(encoder_folder, tmp_path):
+    shares = [word for task in TASKS for word in (f"--tasks.{task}.label_fraction", "0.5")]
+    job = job_of(tmp_path, encoder_folder, *shares)
+    other = {name: poisoned(parts) for name, parts in job.parts.items()}
+    other = replace(job, parts=other, encoder=copy.deepcopy(job.encoder))
+    found = []
+    for each, name in ((job, "one"), (other, "two")):
+        folder = tmp_path / name
+        folder.mkdir()
+        each.work(folder, Stages(None), None)
+        models = [folder / "model", *(folder / "model" / PLAYERS / task for task in TASKS)]
+        records = [
+            {key: value for key, value in row.items() if key != "seconds"}
+            for row in read_metrics(folder / "metrics.jsonl")
+        ]
+        result = read(folder / "result.json")
+        scores = [result[key] for key in ("dev", "generator", "labels", "best_update")]
+        found.append([records, scores, [sha256(path / "model.safetensors") for path in models]])
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(("share", "beside"), [("1", 0), ("0.5", 4), ("0.25", 12)])
+def test_rows_without_a_label_are_their_share_of_a_batch(
+    share, beside, encoder_folder, tmp_path, monkeypatch
+):
+    seen = []
+
+    def spy(model, data, recipe):
+        seen.append(TaskRows(data["sentiment"], 4, seed=0))
+        raise InterruptedError
+
+    monkeypatch.setattr(multitask_run, "JointGAN", spy)
+    job = job_of(tmp_path, encoder_folder, "--semisupervised.labeled_share", share)
+    with pytest.raises(InterruptedError):
+        job.work(tmp_path, Stages(None), None)
+    assert unlabeled_rows(job.recipe) == beside
+    for index in range(5):
+        labels_B = seen[0].parts(index)[0].batch.labels_B
+        assert (labels_B[:4] >= 0).all()
+        assert labels_B[4:].tolist() == [-1] * beside
+
+
+def test_fakes_of_a_task_come_with_their_nearest_real_sentences(finished, tmp_path):
+    out = tmp_path / "fakes.npy"
+    command = ["sample", str(finished), "--label", "1", "-n", "3", "--out", str(out)]
+    assert cli.main(command) == 2  # which task?
+    assert cli.main([*command, "--task", "paraphrase"]) == 0
+    assert np.load(out).shape[0] == 3
+    rows = [json.loads(line) for line in out.with_suffix(".jsonl").read_text("utf-8").splitlines()]
+    for row in rows:
+        assert row["label"] == "1"
+        assert row["memorized"] in (True, False)
+        assert {"text", "text_pair", "distance"} <= set(row["neighbors"][0])

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from acgan_bert import cli
+from acgan_bert import cli, multitask_run, run
 from tests.acgan_bert.task_files import small, write_tasks
 from tests.acgan_bert.test_bad_input import assert_one_error_line, snapshot
 
@@ -124,7 +124,9 @@ def test_a_wrong_file_is_named(name, content, flag, said, refused, tmp_path):
         (["--multitask.precision", "fp16"], ["fp16 needs a GPU"]),
         (["--multitask.batch_size", "1", "--multitask.accumulation", "2"], ["batch_size"]),
         (["--training.log_with", "tensorbord"], ["tensorbord", "tensorboard"]),
-        (["--gan", "true"], ["of the multitask BERT", "--gan false"]),
+        (["--gan", "true"], ["training.members: 4", "there is one GAN; use 1"]),
+        (["--joint.encoder_ema", "0.9"], ["joint.encoder_ema is of the GAN"]),
+        (["--generator.width", "9"], ["generator.width is of the GAN", "the multitask BERT"]),
         (["--data.label_fraction", "0.1"], ["data.label_fraction", "the keys of tasks.sentiment"]),
         (["--encoder.pair", "cross"], ["encoder.pair is of the GAN"]),
         (["--training.steps", "5"], ["training.steps is of the GAN"]),
@@ -163,10 +165,51 @@ def test_no_task_with_data_is_named(refused, encoder_folder):
 
 
 @pytest.mark.parametrize(
-    "words", [["--encoder.mode", "finetune"], ["--multitask.surgery", "pcgrad"]]
+    ("key", "value", "said"),
+    [
+        ("multitask.surgery", "pcgrad", "an encoder that is trained"),
+        ("joint.encoder_ema", "0.9", "an encoder that is trained"),
+        ("tasks.sentiment.label_fraction", "0.5", "the multitask BERT (add --gan false"),
+        ("sharing.shared_depth", "1", "the multitask BERT (add --gan false"),
+    ],
 )
-def test_the_gan_takes_no_key_of_the_multitask_bert(words, refused):
-    assert missing([words[0][2:], "frozen", "--gan false"], refused(words=["train", *words])) == []
+def test_the_gan_on_frozen_embeddings_takes_no_key_of_other_training(key, value, said, refused):
+    error = refused(words=["train", "default", f"--{key}", value])
+    assert missing([f"{key} is of {said}", "frozen embeddings"], error) == []
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--training.members", "2"], ["training.members: 2", "there is one GAN; use 1"]),
+        (["--generator.warm_start", "true"], ["generator.warm_start", "here are 3; use false"]),
+        (["--discriminator.warm_start", "true"], ["discriminator.warm_start", "use false"]),
+        (["--discriminator.spectra", "[0,1]"], ["discriminator.spectra: 2 of them", "use [0]"]),
+        (["--data.label_fraction", "0.1"], ["data.label_fraction", "the keys of tasks.sentiment"]),
+        (["--training.steps", "9"], ["training.steps is of the GAN on one task", "multitask"]),
+        (["--report.baselines", "[gan_bert]"], ["report.baselines", "on one task"]),
+        (["--joint.encoder_ema", "1"], ["joint.encoder_ema: found 1.0", "[0, 1)"]),
+        (["--multitask.surgery", "pcgard"], ["pcgard", "did you mean 'pcgrad'"]),
+        (["--multitask.order", "pairs"], ["pairs"]),
+        (["--multitask.precision", "fp16"], ["fp16 needs a GPU"]),
+        (["--tasks.sentiment.head", "none"], ["tasks.sentiment.head", "none"]),
+    ],
+)
+def test_what_the_gan_beside_the_multitask_bert_cannot_be_is_named(
+    more, said, refused, tmp_path, encoder_folder, monkeypatch
+):
+    def start(*given):
+        raise AssertionError("the GAN was started before its recipe was looked at")
+
+    monkeypatch.setattr(multitask_run, "JointGAN", start)
+    words = ["train", "joint", *write_tasks(tmp_path), *small(encoder_folder), *more]
+    assert missing(said, refused(words=[*words, "--out", "out"])) == []
+
+
+def test_several_processes_with_a_gan_are_refused(refused, tmp_path, encoder_folder, monkeypatch):
+    monkeypatch.setattr(run, "process_count", lambda: 2)
+    words = ["train", "joint", *write_tasks(tmp_path), *small(encoder_folder), "--out", "out"]
+    assert missing(["2 processes: the GAN trains in one"], refused(words=words)) == []
 
 
 def test_several_sources_are_not_embedded_as_one(refused):

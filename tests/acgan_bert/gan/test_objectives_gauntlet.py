@@ -28,6 +28,13 @@ def weights_like(x):
     return torch.nn.functional.one_hot(torch.arange(x.shape[1]) % C, C).to(x).expand(len(x), -1, -1)
 
 
+def scores_like(x):
+    """Return scores (E, B, S) of which the second row, where there is one, is unknown."""
+    scores_BS = torch.linspace(0, 1, x[0].numel()).to(x).view_as(x[0])
+    scores_BS[1:2] = torch.nan
+    return scores_BS.expand_as(x)
+
+
 def r1(x_EBD):
     x_EBD = x_EBD if x_EBD.requires_grad else x_EBD.requires_grad_(True)
     return objectives.r1_penalty(torch.tanh(x_EBD).sum(-1), x_EBD)
@@ -39,6 +46,7 @@ LOSSES = {
         lambda x: objectives.pseudo_label_loss(x, weights_like(x), (labels_like(x) < 1).to(x)),
         [LOGITS],
     ),
+    "score_loss": (lambda x: objectives.score_loss(x, scores_like(x)), [VECTORS]),
     "logistic_discriminator": (objectives.logistic_discriminator, [SCORES, SCORES]),
     "logistic_generator": (objectives.logistic_generator, [SCORES]),
     "hinge_discriminator": (objectives.hinge_discriminator, [SCORES, SCORES]),

@@ -78,11 +78,30 @@ def test_gradient_reaches_every_parameter_that_an_objective_uses(name, weights):
 
 
 @EVERY_NAME
-def test_real_rows_get_exactly_no_gradient(name):
+def test_real_rows_learn_from_what_is_said_of_them_and_from_nothing_else(name):
+    """Not from the generator's loss, nor from fakes, even of real parts, nor from penalties."""
     game, batch = toy_game(name, EVERY_TERM)
     real_EBD = batch.real_EBD.requires_grad_(True)
-    for loss_E in losses(game, batch):
-        assert not any(gradient.any() for gradient in gradients(loss_E, [real_EBD]))
+    position = game.position(batch)
+    of_discriminator = discriminator_loss(game, batch, position)
+    learnt = {"class", "pseudo", "r1", *(["adversarial"] if name != "moment-matching" else [])}
+    reached = {
+        part
+        for part, loss_E in of_discriminator.items()
+        if loss_E.requires_grad and gradients(loss_E, [real_EBD])[0].any()
+    }
+    assert reached == learnt
+    assert {"class_fake", "negative", "ridge"} <= of_discriminator.keys() - learnt
+    for loss_E in generator_loss(game, batch, position).values():
+        assert not (loss_E.requires_grad and gradients(loss_E, [real_EBD])[0].any())
+
+
+@EVERY_NAME
+def test_real_rows_of_a_frozen_encoder_have_no_graph(name):
+    game, batch = toy_game(name, EVERY_TERM)
+    game.play(*optimizers(game), batch)
+    assert not batch.real_EBD.requires_grad
+    assert batch.real_EBD.grad is None
 
 
 @EVERY_NAME
