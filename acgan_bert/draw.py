@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from acgan_bert.rundir import FIGURES, REPORT
 from analysis import (
+    Generated,
     Run,
     all_maps,
     best_scores,
@@ -55,12 +56,20 @@ def _figures(run: Run, *, seed: int) -> Mapping[str, Figure]:
         figures["confusion"] = confusion_maps(tasks)
     if run.conflicts:
         figures["conflicts"] = conflict_map(run.conflicts)
-    real, fake = run.real, run.fake
-    if real is not None and fake is not None and len(real.vectors) >= LEAST_POINTS:
-        figures["map"] = embedding_map(
-            all_maps(real.vectors, fake.vectors, rng=seed),
-            real.labels,
-            fake.labels,
-            class_names=run.classes,
-        )
+    for made in run.generated:
+        if map_of := _map(made, seed=seed):
+            figures[f"map-{made.task}" if run.tasks else "map"] = map_of
     return figures
+
+
+def _map(made: Generated, *, seed: int) -> Figure | None:
+    """Map real and generated embeddings of one task, None where there are too few."""
+    real, fake = made.real, made.fake
+    if real is None or fake is None or len(real.vectors) < LEAST_POINTS:
+        return None
+    return embedding_map(
+        all_maps(real.vectors, fake.vectors, rng=seed),
+        real.labels,
+        fake.labels,
+        class_names=made.classes,
+    )

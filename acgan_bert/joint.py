@@ -14,6 +14,7 @@ Shapes: one member, E = 1; B batch, D embedding, T tasks, C classes, K condition
 
 import copy
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -36,7 +37,7 @@ from acgan_bert.starts import start_players
 from mtl.bert.model import MultitaskModel
 from mtl.checkpoint import named, part_of
 from mtl.companion import Part
-from mtl.machine import join_processes
+from mtl.machine import autocast, choose_precision, join_processes
 from mtl.record import Means
 from mtl.scores import expected_score
 from mtl.settings import TaskData
@@ -65,7 +66,10 @@ class JointGAN:
         scored = [name for name, task in self.tasks.items() if task.output == "score"]
         self.scored = {name: place for place, name in enumerate(scored)}
         counts = [task.num_classes for task in self.tasks.values()]
-        vectors_ND, labels_N = start_rows(model, data, recipe)
+        device = model.encoder.device
+        precision = choose_precision(recipe.multitask.precision, device)
+        self.autocast = partial(autocast, precision, device)
+        vectors_ND, labels_N = start_rows(model, data, recipe, autocast=self.autocast)
         self.space = PrincipalSpace.fit(vectors_ND)
         self.shape = Shape.of([recipe], vectors_ND.shape[1], counts, scores=len(scored))
         self.streams = MemberStreams([recipe.seed * 1_000_003])
@@ -83,7 +87,7 @@ class JointGAN:
         )
         self.players = Players(generator, discriminator, [recipe])
         self._supplies(data)
-        self.probe = Probe(model, data, self.space, seed=recipe.seed)
+        self.probe = Probe(model, data, self.space, seed=recipe.seed, autocast=self.autocast)
         self.teacher = copy.deepcopy(model).eval() if recipe.joint.encoder_ema else None
         self.done, self.means = 0, Means()
         self._losses: dict[str, list[Tensor]] = {}
@@ -109,8 +113,9 @@ class JointGAN:
         live_EBD = self._coordinates(vectors)
         judged_EBD = live_EBD
         if self.teacher is not None:
-            with torch.no_grad():
-                judged_EBD = self._coordinates(self.teacher.encode(task, part.batch))
+            with torch.no_grad(), self.autocast():
+                averaged = [v.float() for v in self.teacher.encode(task, part.batch)]
+            judged_EBD = self._coordinates(averaged)
         batch = self._batch(task, part.batch, judged_EBD)
         position = self.game.position(batch)
         of_source = discriminator_loss(self.game, batch, position)

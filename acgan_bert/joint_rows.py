@@ -3,7 +3,8 @@
 Shapes: B batch, N rows, D embedding.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import torch
@@ -18,11 +19,13 @@ from mtl.settings import TaskData
 from mtl.text.tasks import Task
 from mtl.text.tokens import TokenizedCorpus
 
-START_ROWS = 4096
+START_ROWS = 2048
 """Rows of a task that are looked at all at once, labelled ones first."""
 PROBE_ROWS = 128
 """Rows of a task whose movement is watched."""
 BLOCK_ROWS = 64
+Autocast = Callable[[], AbstractContextManager[object]]
+"""Opens the context of the forward passes."""
 
 
 def row_vector(vectors: Sequence[Tensor]) -> Tensor:
@@ -51,14 +54,20 @@ def bucket_scores(buckets: Tensor, within: Tensor, task: Task) -> Tensor:
 
 @torch.no_grad()
 def row_vectors(
-    model: MultitaskModel, task: str, tokens: TokenizedCorpus, rows: NDArray[np.int64]
+    model: MultitaskModel,
+    task: str,
+    tokens: TokenizedCorpus,
+    rows: NDArray[np.int64],
+    *,
+    autocast: Autocast = nullcontext,
 ) -> Tensor:
     """Return the :func:`row_vector` of chosen rows, (n, D) float32 in the order given."""
     was_training = model.training
     model.eval()
     order = np.argsort(tokens.lengths[rows], kind="stable")
     blocks = np.split(order, range(BLOCK_ROWS, len(order), BLOCK_ROWS))
-    found = [row_vector(model.encode(task, tokens.batch(rows[block]))) for block in blocks]
+    with autocast():
+        found = [row_vector(model.encode(task, tokens.batch(rows[block]))) for block in blocks]
     model.train(was_training)
     sorted_ND = torch.cat(found).float().cpu()
     vectors_ND = torch.empty_like(sorted_ND)
@@ -74,7 +83,11 @@ def chosen_rows(labels: NDArray[np.int64], *, seed: int) -> NDArray[np.int64]:
 
 
 def start_rows(
-    model: MultitaskModel, data: Mapping[str, TaskData], recipe: Recipe
+    model: MultitaskModel,
+    data: Mapping[str, TaskData],
+    recipe: Recipe,
+    *,
+    autocast: Autocast = nullcontext,
 ) -> tuple[Tensor, NDArray[np.int64]]:
     """Return vectors (N, D) and labels (N,) of rows of all tasks; labels are within a task.
 
@@ -86,7 +99,7 @@ def start_rows(
         known = task.train.corpus.labels
         rows = chosen_rows(known, seed=recipe.seed)
         _check_start(recipe, task.train.corpus.task, known[rows])
-        vectors.append(row_vectors(model, name, task.train, rows))
+        vectors.append(row_vectors(model, name, task.train, rows, autocast=autocast))
         labels.append(known[rows])
     return torch.cat(vectors), np.concatenate(labels)
 
@@ -111,6 +124,7 @@ class Probe:
         data: Rows of its tasks; labels are not looked at.
         space: The players' coordinates, in which real rows have mean square 1 at the start.
         seed: Of the choice.
+        autocast: Opens the context of the forward passes.
     """
 
     def __init__(
@@ -120,8 +134,9 @@ class Probe:
         space: PrincipalSpace,
         *,
         seed: int,
+        autocast: Autocast = nullcontext,
     ) -> None:
-        self.space = space
+        self.space, self.autocast = space, autocast
         self.tokens = {name: task.train for name, task in data.items()}
         self.rows = {
             name: np.random.default_rng((seed, 1)).permutation(len(tokens))[:PROBE_ROWS]
@@ -149,4 +164,6 @@ class Probe:
         self.before = dict(state)
 
     def _now(self, model: MultitaskModel, name: str) -> Tensor:
-        return self.space.standardize(row_vectors(model, name, self.tokens[name], self.rows[name]))
+        tokens, rows = self.tokens[name], self.rows[name]
+        found = row_vectors(model, name, tokens, rows, autocast=self.autocast)
+        return self.space.standardize(found)

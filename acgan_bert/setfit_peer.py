@@ -6,6 +6,9 @@ labelled rows, grows with the square of their number.
 """
 
 import importlib.util
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -61,7 +64,7 @@ def setfit_probabilities(
 
     setfit_logging.set_verbosity_error()
     folder = str(packaged_folder()) if encoder.name == OFFLINE else encoder.name
-    with quiet_transformers(), TemporaryDirectory() as temporary, _same_random_numbers(encoder):
+    with _kept_quiet(encoder.device), TemporaryDirectory() as temporary:
         model = SetFitModel.from_pretrained(folder, device=str(encoder.device))
         model.model_body.max_seq_length = encoder.max_length
         arguments = TrainingArguments(
@@ -83,10 +86,24 @@ def setfit_probabilities(
     return spread
 
 
-def _same_random_numbers(encoder: TextEncoder) -> Any:  # noqa: ANN401 - a context manager
-    """Leave torch's random numbers as they were: SetFit seeds the global stream."""
-    devices = [encoder.device] if encoder.device.type == "cuda" else []
-    return torch.random.fork_rng(devices=devices)
+@contextmanager
+def _kept_quiet(device: torch.device) -> Iterator[None]:
+    """Let SetFit neither print nor warn, nor leave its seed in torch's global random numbers."""
+    from datasets import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+
+    shown = not are_progress_bars_disabled()
+    disable_progress_bars()
+    try:
+        with (
+            quiet_transformers(),
+            warnings.catch_warnings(),
+            torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
+        ):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        if shown:
+            enable_progress_bars()
 
 
 def _silence(trainer: Any) -> None:  # noqa: ANN401 - SetFit has no types

@@ -30,6 +30,7 @@ _STAGES = {
     "read": "reading data and encoder",
     "embed": "embedding the texts",
     "pretrain": "contrastive stage",
+    "adapt": "moving the encoder ahead of the GAN",
     "train": "training",
     "calibrate": "calibrating the probabilities",
     "score": "scoring",
@@ -135,6 +136,8 @@ def show_run(run: Path, result: Mapping[str, Any]) -> None:
     labels = result.get("labels") or {}
     if "tasks" in result:
         _show_tasks(result)
+        for task, measures in (result.get("generator") or {}).items():
+            _show_generator(measures, of=f" of {task}")
     else:
         if not _show_comparison(result):
             say("nothing was scored: no dev or test part (ask for one: --data.test_fraction 0.2)")
@@ -199,7 +202,7 @@ def _show_comparison(result: Mapping[str, Any]) -> bool:
     return True
 
 
-def _show_generator(measures: Mapping[str, Any]) -> None:
+def _show_generator(measures: Mapping[str, Any], *, of: str = "") -> None:
     """Print the Fréchet distance beside its floor and the generator that a user would pick."""
     distance, floor = measures.get("frechet_distance"), measures.get("frechet_floor")
     if distance is None:
@@ -207,7 +210,7 @@ def _show_generator(measures: Mapping[str, Any]) -> None:
     rival = ((measures.get("baselines") or {}).get("class_gaussian") or {}).get("frechet_distance")
     beside = "" if floor is None else f"; real against real {floor:.4g}"
     beside += "" if rival is None else f"; class Gaussian {rival:.4g}"
-    say(f"generator: Fréchet distance {distance:.4g}{beside}")
+    say(f"generator{of}: Fréchet distance {distance:.4g}{beside}")
 
 
 def _show_verdict(result: Mapping[str, Any]) -> None:

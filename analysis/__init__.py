@@ -8,18 +8,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from analysis.conflict_plots import conflict_map
     from analysis.curves import learning_curves
     from analysis.metrics.collapse import collapse_report
     from analysis.metrics.floors import Floor, real_floor
     from analysis.metrics.frechet import frechet_distance
     from analysis.metrics.kernel import kernel_distance
     from analysis.metrics.neighbors import PRDC, prdc
-    from analysis.multitask_plots import class_bars, conflict_map, confusion_maps
+    from analysis.multitask_plots import class_bars, confusion_maps
     from analysis.neighbors import memorized, nearest_real, typicality
     from analysis.plots import comparison_bars, embedding_map, render
     from analysis.projection import Map, all_maps, pca_map, tsne_map
     from analysis.report.page import write_report
-    from analysis.runs import Run, read_run, read_samples
+    from analysis.runs import Generated, Run, read_run, read_samples
     from analysis.scores import Score, comparison, verdict
     from analysis.statistics import (
         accuracy_interval,
@@ -48,13 +49,14 @@ _HOMES = {
     "learning_curves": "analysis.curves",
     "class_bars": "analysis.multitask_plots",
     "confusion_maps": "analysis.multitask_plots",
-    "conflict_map": "analysis.multitask_plots",
+    "conflict_map": "analysis.conflict_plots",
     "render": "analysis.plots",
     "Map": "analysis.projection",
     "all_maps": "analysis.projection",
     "pca_map": "analysis.projection",
     "tsne_map": "analysis.projection",
     "write_report": "analysis.report.page",
+    "Generated": "analysis.runs",
     "Run": "analysis.runs",
     "read_run": "analysis.runs",
     "read_samples": "analysis.runs",
@@ -70,6 +72,7 @@ _HOMES = {
 __all__ = [
     "PRDC",
     "Floor",
+    "Generated",
     "Map",
     "Run",
     "Score",

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from analysis.distances import Matrix
 
 WHOLE = "all"
+MOST_PANELS = 6  # pairs that a figure gives panels of their own; of more each has a line
 FIELDS = ("step", "task_a", "task_b", "group", "steps", "conflict_share", "mean_cosine")
 _LAYER = re.compile(r"layer (\d+)")
 

@@ -1,4 +1,4 @@
-"""Losses and scores over training as a figure, of one classifier or of several tasks."""
+"""Losses and scores over training as a figure, of one classifier, of several tasks, of both."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -7,6 +7,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator, ScalarFormatter
 
 from analysis.style import COLORS, INK, MUTED, in_percent, styled
@@ -14,6 +15,9 @@ from analysis.tasks import MEASURES
 from analysis.words import readable
 
 SCORE_WORDS = ("accuracy", "f1", "pearson", "spearman")
+LOSS, CLASSES = "_loss", ".class"  # ends of keys: of a loss, of the discriminator's about classes
+# The losses of a GAN beside the tasks that are of no task.
+GAME = {"source_loss": "source (discriminator)", "loss_generator": "generator"}
 LEAST_SCORE_SPAN = 0.1  # shares of one that the axis of scores spans at least
 
 
@@ -28,14 +32,27 @@ class _Curve:
     width: float = 1.5
 
 
+@dataclass(frozen=True, slots=True)
+class _Panel:
+    """The lines of one panel, in a legend of so many columns."""
+
+    title: str
+    curves: Sequence[_Curve]
+    columns: int = 2
+    scores: bool = False
+    unit: str = ""
+
+
 def learning_curves(
     records: Sequence[Mapping[str, Any]], *, best_step: int | None = None
 ) -> Figure:
-    """Draw losses on the left and scores, if there are any, on the right, over the training step.
+    """Draw losses and scores, and how far rows have moved, over the training step.
 
     Records with ``TASK_loss`` are of several tasks: a task has one color, and of its scores its
-    own alone is drawn (Pearson's r of a score, else accuracy), beside their mean. Records of the
-    contrastive stage are like those of tasks without scores.
+    own alone is drawn (Pearson's r of a score, else accuracy), beside their mean. Those of a GAN
+    beside them (``TASK.class_loss``, ``source_loss``, ``loss_generator``, ``moved_TASK``) have
+    panels of their own, and the class losses dashes. Records of the contrastive stage are like
+    those of tasks without scores.
 
     Args:
         records: flat records with ``step``; keys that start with ``loss`` are losses, keys that
@@ -43,29 +60,27 @@ def learning_curves(
         best_step: the step whose weights were kept, marked on the scores.
     """
     keys = list(dict.fromkeys(key for record in records for key in record))
-    tasks = [key.removesuffix("_loss") for key in keys if key.endswith("_loss")]
-    losses, scores = _of_tasks(tasks, keys) if tasks else _of_one(keys)
+    several = any(key.endswith(LOSS) for key in keys)
+    panels = _of_tasks(keys) if several else _of_one(keys)
+    panels = panels[:1] + [panel for panel in panels[1:] if panel.curves]
+    lines = math.ceil(len(panels) / 2)
     with styled():
-        size = (8.6, 3.3) if scores else (7.2, 2.6)
-        figure = Figure(figsize=size, layout="constrained")
-        axes = figure.subplots(1, 2 if scores else 1, squeeze=False)[0]
-        columns = 2 if tasks else 3
-        _curves(axes[0], records, losses, "Losses", columns)
-        if scores:
-            _curves(axes[1], records, scores, "Scores on dev" if tasks else "Scores", columns)
-        if scores and axes[1].lines:
-            in_percent(axes[1].yaxis)
-            _widen(axes[1], LEAST_SCORE_SPAN)
-            if any(score.key.endswith("_pearson") for score in scores if tasks):
-                axes[1].yaxis.set_major_formatter(ScalarFormatter())
-            if best_step is not None:
-                axes[1].axvline(best_step, color=MUTED, ls=":", lw=1.2, zorder=1)
-                axes[1].set_xlabel("step (dotted: the best, whose weights were kept)")
+        size = (7.2, 2.6) if len(panels) == 1 else (8.6, 3.3 * lines)
+        figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(h_pad=0.04 * lines))
+        axes = figure.subplots(lines, min(2, len(panels)), squeeze=False).ravel()
+        for axis in axes[len(panels) :]:
+            axis.set_axis_off()
+        for axis, panel in zip(axes, panels, strict=False):
+            _curves(axis, records, panel)
+            if panel.scores and axis.lines:
+                _finish_scores(axis, panel, best_step)
+            if panel.unit:  # a distance
+                axis.set_ylim(bottom=0.0)
     return figure
 
 
-def _of_one(keys: Sequence[str]) -> tuple[list[_Curve], list[_Curve]]:
-    """Return the losses and the scores among the keys of one classifier."""
+def _of_one(keys: Sequence[str]) -> list[_Panel]:
+    """Return losses and scores among the keys of one classifier."""
 
     def curves(chosen: Sequence[str]) -> list[_Curve]:
         return [
@@ -80,22 +95,49 @@ def _of_one(keys: Sequence[str]) -> tuple[list[_Curve], list[_Curve]]:
 
     losses = [key for key in keys if key.startswith("loss")]
     scores = [key for key in keys if any(word in key for word in SCORE_WORDS)]
-    return curves(losses), curves([key for key in scores if key not in losses])
+    scores = [key for key in scores if key not in losses]
+    return [_Panel("Losses", curves(losses), 3), _Panel("Scores", curves(scores), 3, scores=True)]
 
 
-def _of_tasks(tasks: Sequence[str], keys: Sequence[str]) -> tuple[list[_Curve], list[_Curve]]:
-    """Return each task's loss and own score, and the mean of the scores."""
-    losses, scores = [], []
+def _of_tasks(keys: Sequence[str]) -> list[_Panel]:
+    """Return the tasks' losses and own scores; with a GAN beside, its losses and the movement."""
+    game = [key for key in GAME if key in keys]
+    paying = [key.removesuffix(LOSS) for key in keys if key.endswith(LOSS) and key not in game]
+    tasks = list(dict.fromkeys(name.removesuffix(CLASSES) for name in paying))
+    losses, classes, scores, moved = [], [], [], []
     for index, task in enumerate(tasks):
         color = COLORS[index % len(COLORS)]
-        losses.append(_Curve(f"{task}_loss", task, color))
+        if task in paying:
+            losses.append(_Curve(f"{task}{LOSS}", task, color))
+        if (name := f"{task}{CLASSES}") in paying:
+            style = "--" if task in paying else "-"
+            classes.append(_Curve(f"{name}{LOSS}", name, color, style))
         measure = "pearson" if f"dev_{task}_pearson" in keys else "accuracy"
-        key = f"dev_{task}_{measure}"
-        if key in keys:
+        if (key := f"dev_{task}_{measure}") in keys:
             scores.append(_Curve(key, f"{task} ({MEASURES[measure]})", color))
+        if (key := f"moved_{task}") in keys:
+            moved.append(_Curve(key, task, color))
     if "dev_mean" in keys and len(scores) > 1:
         scores.append(_Curve("dev_mean", "mean", INK, width=2.8))
-    return losses, scores
+    colors = (INK, COLORS[4])
+    rivals = [_Curve(key, GAME[key], color) for key, color in zip(game, colors, strict=False)]
+    return [
+        _Panel("Losses about the tasks" if game else "Losses", losses + classes),
+        _Panel("Scores on dev", scores, scores=True),
+        _Panel("Losses of the game", rivals),
+        _Panel("How far the rows moved", moved, unit="moved (1 = spread at the start)"),
+    ]
+
+
+def _finish_scores(axis: Axes, panel: _Panel, best_step: int | None) -> None:
+    """Give scores their unit, and mark the step whose weights were kept."""
+    in_percent(axis.yaxis)
+    _widen(axis, LEAST_SCORE_SPAN)
+    if any(score.key.endswith("_pearson") for score in panel.curves):
+        axis.yaxis.set_major_formatter(ScalarFormatter())
+    if best_step is not None:
+        axis.axvline(best_step, color=MUTED, ls=":", lw=1.2, zorder=1)
+        axis.set_xlabel("step (dotted: the best, whose weights were kept)")
 
 
 def _widen(axis: Axes, least: float) -> None:
@@ -106,16 +148,10 @@ def _widen(axis: Axes, least: float) -> None:
         axis.set_ylim(middle - least / 2, middle + least / 2)
 
 
-def _curves(
-    axis: Axes,
-    records: Sequence[Mapping[str, Any]],
-    curves: Sequence[_Curve],
-    title: str,
-    columns: int,
-) -> None:
+def _curves(axis: Axes, records: Sequence[Mapping[str, Any]], panel: _Panel) -> None:
     """Draw the lines, with a legend above the axes."""
-    axis.set_title(title, pad=8 + 13 * math.ceil(len(curves) / columns))
-    for curve in curves:
+    axis.set_title(panel.title, pad=8 + 13 * math.ceil(len(panel.curves) / panel.columns))
+    for curve in panel.curves:
         steps = [record.get("step", row) for row, record in enumerate(records)]
         points = [
             (step, record[curve.key])
@@ -137,11 +173,16 @@ def _curves(
         axis.set_yticks([])
         return
     axis.set_xlabel("step")
+    axis.set_ylabel(panel.unit)
     axis.grid(axis="y")
     if len({step for line in axis.lines for step in line.get_xdata()}) > 1:  # type: ignore[union-attr]
         axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     else:
         axis.set_xticks(axis.lines[0].get_xdata())
     axis.legend(
-        loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=columns, fontsize=8, borderaxespad=0.2
+        loc="lower left",
+        bbox_to_anchor=(-0.02, 1.0),
+        ncols=panel.columns,
+        fontsize=8,
+        borderaxespad=0.2,
     )

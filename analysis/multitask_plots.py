@@ -1,32 +1,21 @@
-"""What a multitask run got right and how its tasks agreed, as figures.
+"""What a multitask run got right, as figures. Shapes: C classes."""
 
-Shapes: C classes, G groups of parameters, V evaluations.
-"""
-
-import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
 from matplotlib.collections import QuadMesh
-from matplotlib.colorbar import Colorbar
-from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from analysis.conflicts import WHOLE, PairConflicts, pair_conflicts
 from analysis.statistics import accuracy_interval
 from analysis.style import (
-    COSINES,
     INK,
     MISSING,
     MUTED,
     PALE,
-    RULE,
     SHARES,
+    finish_bar,
     in_percent,
     ink_on,
     styled,
@@ -34,7 +23,6 @@ from analysis.style import (
 from analysis.tasks import TaskScore
 from analysis.words import shortened
 
-LEAST_COSINE = 0.1  # to which the colors of cosines reach at least, or noise would look like much
 WIDEST = 12.0  # inches of matrices beside each other; more are put below each other
 NAME_LIMIT = 16  # characters of a class's name beside a matrix
 LEAST_COUNT_SIZE = 4.5  # points; counts that would have to be smaller are left out
@@ -95,50 +83,8 @@ def confusion_maps(scores: Sequence[TaskScore]) -> Figure:
             mesh = _confusion_panel(axis, score, counts_CC, side)
         shrink = min(0.75, 2.2 / height)
         bar = figure.colorbar(mesh, ax=list(axes), shrink=shrink, aspect=24, panchor=False)
-        _finish_bar(bar, "share of the true class")
+        finish_bar(bar, "share of the true class")
         in_percent(bar.ax.yaxis)
-    return figure
-
-
-def conflict_map(records: Sequence[Mapping[str, Any]]) -> Figure:
-    """Draw how the tasks' gradients agreed over training, a column of panels a pair of tasks.
-
-    Above is the mean cosine of each group of parameters, below the share of steps in conflict over
-    all parameters. A value stands for all steps since the evaluation before, and is as wide.
-
-    Args:
-        records: the lines of ``conflicts.jsonl``, see :func:`analysis.conflicts.pair_conflicts`.
-
-    Raises:
-        ValueError: no record.
-    """
-    pairs = pair_conflicts(records)
-    if not pairs:
-        raise ValueError("records: found none; want at least one line of conflicts.jsonl")
-    columns = min(len(pairs), 3)
-    lines = math.ceil(len(pairs) / columns)
-    map_height = max(0.7, 0.19 * len(pairs[0].groups) + 0.1)
-    known = np.abs([pair.cosines for pair in pairs])
-    limit = max(LEAST_COSINE, float(np.nanmax(known)))
-    with styled():
-        size = (max(2.5 * columns, 3.4) + 1.6, lines * (map_height + 1.6))
-        figure = Figure(figsize=size, layout="constrained")
-        axes = figure.subplots(
-            2 * lines,
-            columns,
-            squeeze=False,
-            sharex=True,
-            sharey="row",
-            height_ratios=[map_height, 0.8] * lines,
-        )
-        for place, pair in enumerate(pairs):
-            line, column = divmod(place, columns)
-            _cosine_panel(axes[2 * line][column], pair, limit)
-            _share_panel(axes[2 * line + 1][column], pair)
-        for place in range(len(pairs), lines * columns):
-            for axis in axes[2 * (place // columns) :, place % columns][:2]:
-                axis.set_axis_off()
-        _label_rows(figure, axes, pairs[0].groups, limit)
     return figure
 
 
@@ -211,58 +157,3 @@ def _confusion_panel(
     axis.spines[:].set_visible(False)
     axis.set_title(f"{score.name}, {score.part}")
     return mesh
-
-
-def _edges(ends_V: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return where each evaluation's steps begin and end, shape (V + 1,)."""
-    return np.concatenate([[min(0, ends_V[0] - 1)], ends_V])
-
-
-def _cosine_panel(axis: Axes, pair: PairConflicts, limit: float) -> None:
-    """Draw the mean cosines of one pair, a row a group of parameters, all of them on top."""
-    axis.set_title(shortened(pair.name, 34))
-    axis.pcolormesh(
-        _edges(pair.ends),
-        np.arange(len(pair.groups) + 1),
-        np.ma.masked_invalid(pair.cosines),
-        cmap=COSINES.with_extremes(bad=MISSING),
-        vmin=-limit,
-        vmax=limit,
-        rasterized=True,  # as vectors, neighbors would show seams
-    )
-    if len(pair.groups) > 1 and pair.groups[0] == WHOLE:
-        axis.axhline(1, color="white", lw=2.5)
-    axis.set_ylim(len(pair.groups), 0)
-    axis.tick_params(length=0)
-    axis.spines[:].set_visible(False)
-
-
-def _share_panel(axis: Axes, pair: PairConflicts) -> None:
-    """Draw the share of steps in conflict of one pair, over all parameters."""
-    share_V = pair.shares[pair.groups.index(WHOLE)]
-    axis.stairs(share_V, _edges(pair.ends), baseline=None, color=COSINES(0.2), lw=1.8)
-    axis.axhline(0.5, color=RULE, lw=0.8, zorder=0)
-    axis.set_ylim(-0.04, 1.04)
-    axis.set_xlim(*_edges(pair.ends)[[0, -1]])
-    axis.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-    axis.set_xlabel("step")
-
-
-def _label_rows(figure: Figure, axes: NDArray[Any], groups: Sequence[str], limit: float) -> None:
-    """Name groups and shares at the left, and explain the colors at the right."""
-    for cosines, shares in zip(axes[::2, 0], axes[1::2, 0], strict=True):
-        names = ["all parameters" if group == WHOLE else group for group in groups]
-        cosines.set_yticks(np.arange(len(groups)) + 0.5, names, color=INK, fontsize=8)
-        shares.set_yticks([0.0, 0.5, 1.0])
-        in_percent(shares.yaxis)
-        shares.set_ylabel("steps in\nconflict")
-    colors = ScalarMappable(Normalize(-limit, limit), COSINES)
-    bar = figure.colorbar(colors, ax=list(axes.ravel()), aspect=28, pad=0.02)
-    _finish_bar(bar, "mean cosine (below 0: conflict)")
-
-
-def _finish_bar(bar: Colorbar, label: str) -> None:
-    """Name a color bar and take its frame away."""
-    bar.set_label(label)
-    bar.ax.tick_params(length=0)
-    bar.outline.set_visible(False)

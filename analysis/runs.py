@@ -11,6 +11,8 @@ import yaml
 
 from analysis.conflicts import FIELDS
 
+FROZEN = "frozen"  # encoder.mode where no weight of the encoder is trained
+
 
 @dataclass(frozen=True, slots=True)
 class Samples:
@@ -25,6 +27,25 @@ class Samples:
     vectors: np.ndarray
     labels: np.ndarray
     rows: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generated:
+    """What a generator made for one task, and how it was judged.
+
+    Attributes:
+        task: its name.
+        classes: names of the classes, or of the unit buckets of a score, by index.
+        measures: those of ``result.json``; empty if there were too few real rows.
+        real: held-out real embeddings, None if the run wrote none.
+        fake: generated embeddings, None if the run wrote none.
+    """
+
+    task: str
+    classes: Sequence[str] = ()
+    measures: Mapping[str, Any] = field(default_factory=dict)
+    real: Samples | None = None
+    fake: Samples | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +63,8 @@ class Run:
             parameters; empty if the run wrote none.
         contrastive: ``contrastive.jsonl``, a flat record every few updates of the stage ahead of
             multitask training; empty if there was none.
-        real: held-out real embeddings, None if the run wrote none.
-        fake: generated embeddings, None if the run wrote none.
+        generated: what the generator made: for its task in a run of the GAN, for each task of a
+            multitask run with a GAN beside; empty if the run had none.
         figures: picture files by stem and suffix, as ("map", ".png").
     """
 
@@ -55,8 +76,7 @@ class Run:
     environment: Mapping[str, Any]
     conflicts: Sequence[Mapping[str, Any]] = ()
     contrastive: Sequence[Mapping[str, Any]] = ()
-    real: Samples | None = None
-    fake: Samples | None = None
+    generated: Sequence[Generated] = ()
     figures: Mapping[tuple[str, str], Path] = field(default_factory=dict)
 
     @property
@@ -67,12 +87,19 @@ class Run:
     @property
     def classes(self) -> tuple[str, ...]:
         """Return the class names in the order of their indices."""
-        return tuple(str(name) for name in (self.result.get("task") or {}).get("classes", ()))
+        return _classes(self.result.get("task"))
 
     @property
     def tasks(self) -> Mapping[str, Mapping[str, Any]]:
         """Return what a multitask run's tasks are, by name; empty for a run that is none."""
         return self.result.get("tasks") or {}
+
+    @property
+    def moved(self) -> bool:
+        """Tell whether a run of the GAN trained its encoder: along with it, or ahead of it."""
+        ahead = (self.recipe.get("adaptation") or {}).get("updates")
+        along = (self.recipe.get("encoder") or {}).get("mode") or FROZEN
+        return not self.tasks and (along != FROZEN or bool(ahead))
 
 
 def read_run(path: Path | str) -> Run:
@@ -91,18 +118,17 @@ def read_run(path: Path | str) -> Run:
         started = (folder / "recipe.yaml").is_file()
         state = "an unfinished run; resume it first" if started else "no result.json; want a run"
         raise ValueError(f"{folder}: found {state}")
-    recipe_text = _text(folder / "recipe.yaml")
+    recipe_text, result = _text(folder / "recipe.yaml"), _object(folder / "result.json")
     return Run(
         path=folder,
-        result=_object(folder / "result.json"),
+        result=result,
         metrics=_records(folder / "metrics.jsonl"),
         recipe=_recipe(folder / "recipe.yaml", recipe_text),
         recipe_text=recipe_text,
         environment=_object(folder / "env.json"),
         conflicts=_conflicts(folder / "conflicts.jsonl"),
         contrastive=_optional_records(folder / "contrastive.jsonl"),
-        real=read_samples(folder / "embeddings", "real"),
-        fake=read_samples(folder / "embeddings", "fake"),
+        generated=_generated(folder / "embeddings", result),
         figures={
             (file.stem, file.suffix): file
             for file in sorted((folder / "figures").glob("*"))
@@ -172,6 +198,32 @@ def _recipe(file: Path, text: str) -> Mapping[str, Any]:
     if not isinstance(value, dict):
         raise ValueError(f"{file}: damaged: found {type(value).__name__}; want a YAML mapping")
     return value
+
+
+def _generated(folder: Path, result: Mapping[str, Any]) -> list[Generated]:
+    """Read what was made for each task: below its name where there are several."""
+    measures = result.get("generator") or {}
+    if tasks := result.get("tasks") or {}:
+        places = [(name, task, measures.get(name), folder / name) for name, task in tasks.items()]
+    else:
+        task = result.get("task") or {}
+        places = [(str(task.get("name") or ""), task, measures, folder)]
+    found = [
+        Generated(
+            task=name,
+            classes=_classes(task),
+            measures=judged or {},
+            real=read_samples(place, "real"),
+            fake=read_samples(place, "fake"),
+        )
+        for name, task, judged, place in places
+    ]
+    return [made for made in found if made.measures or made.fake is not None]
+
+
+def _classes(task: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """Return the class names of a task in the order of their indices."""
+    return tuple(str(name) for name in (task or {}).get("classes") or ())
 
 
 def read_samples(folder: Path, kind: str) -> Samples | None:

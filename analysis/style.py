@@ -7,6 +7,7 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axis import Axis
+from matplotlib.colorbar import Colorbar
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.ticker import FuncFormatter
 
@@ -99,6 +100,13 @@ def columns_for(names: Sequence[str], characters: int) -> int:
 def in_percent(axis: Axis) -> None:
     """Write shares along an axis as percentages without needless digits."""
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g}%"))
+
+
+def finish_bar(bar: Colorbar, label: str) -> None:
+    """Name a color bar and take its frame away."""
+    bar.set_label(label)
+    bar.ax.tick_params(length=0)
+    bar.outline.set_visible(False)
 
 
 def ink_on(ground: Any) -> str:  # noqa: ANN401 - whatever matplotlib takes for a color

@@ -7,7 +7,8 @@ Run from the repository, with the data folder beside it and the extras ``offline
 Every method sees the same labelled ids and begins with the same encoder; no setting depends on the
 data set or the number of labels. Seconds are those of one process from the loaded encoder to the
 probabilities of the test rows. What ``table.csv`` has is not repeated; ``--worker 1/2`` and ``2/2``
-share the rest, but seconds compare within a row only while they have as many cores each.
+share the rest, but seconds compare within a row only while they have as many cores each. Settings
+are chosen with ``--tuning``: draws from 100 on, scored on rows set aside of the training parts.
 """
 
 import argparse
@@ -32,14 +33,21 @@ from analysis.statistics import paired_test
 from benchmarks.label_fractions import corpora
 from mtl.bert.encoder import TextEncoder, load_encoder
 from mtl.text.data import Corpus
-from mtl.text.splits import draw_labels
+from mtl.text.splits import draw_labels, set_aside
 
+FIRST_TUNING_DRAW = 100
 CELLS = ("8", "16", "1 %", "5 %")
 FIELDS = ("corpus", "cell", "draw", "labels", "method", "accuracy", "seconds")
 OURS, PEER = "few-labels", "setfit"
 METHODS = (OURS, "no rounds", "no adaptation", PEER)
 """What is trained; ``few-labels, no GAN`` and its like come along: the classifier of the rounds on
 the same vectors."""
+
+
+def parts(data: Path, *, tuning: bool) -> Iterator[tuple[str, Corpus, Corpus]]:
+    """Yield name, training and scored rows; in tuning both are of the training part."""
+    for name, train, test in corpora(data):
+        yield name, *(set_aside(train, fraction=0.3, seed=77) if tuning else (train, test))
 
 
 def visible(corpus: Corpus, cell: str, draw: int) -> Corpus:
@@ -158,6 +166,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--only", default="", help="comma-separated corpora")
     parser.add_argument("--cells", default=",".join(CELLS), help="comma-separated cells")
     parser.add_argument("--methods", default=",".join(METHODS), help="comma-separated methods")
+    parser.add_argument("--tuning", action="store_true", help="leave the test rows alone")
     parser.add_argument("--set", nargs="*", default=[], help="dotted recipe keys, key=value")
     parser.add_argument("--worker", default="1/1", help="2/3: the second of three side by side")
     parser.add_argument("--again", action="store_true", help="summarize the table in --out")
@@ -167,11 +176,12 @@ def parsed() -> argparse.Namespace:
 def each(arguments: argparse.Namespace) -> Iterator[tuple[str, Corpus, Corpus, str, int, str]]:
     """Yield what this worker is to do: corpus and its parts, cell, draw, method."""
     worker, workers = map(int, arguments.worker.split("/"))
+    first = FIRST_TUNING_DRAW if arguments.tuning else 0
     jobs = (
         (name, train, test, cell, draw, method)
-        for name, train, test in corpora(arguments.data)
+        for name, train, test in parts(arguments.data, tuning=arguments.tuning)
         if not arguments.only or name in arguments.only.split(",")
-        for draw in range(arguments.draws)
+        for draw in range(first, first + arguments.draws)
         for cell in arguments.cells.split(",")
         for method in arguments.methods.split(",")
     )

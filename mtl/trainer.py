@@ -77,11 +77,8 @@ class MultitaskTrainer:
         parts = settings.accumulation * processes
         least = 2 if any(task.contrasts for task in data.values()) else 1
         check_parts("multitask", settings.batch_size, parts, least=least)
-        if companion is not None and settings.precision == "fp16":
-            raise InputError(
-                "multitask.precision: fp16 scales losses up, and those of the GAN beside the model "
-                "are not scaled down again; use bf16, no or auto"
-            )
+        if companion is not None:
+            _check_beside(settings, processes)
         precision = choose_precision(settings.precision, device, exact=settings.smart.on)
         self.autocast = partial(autocast, precision, device)
         self.model, self.data, self.settings = model.to(device), data, settings
@@ -245,6 +242,17 @@ def _check_trained(model: MultitaskModel) -> None:
                 f"task {task!r}: the encoder is frozen and its head has no weights, so nothing of "
                 "it is trained; give the head a projection (depth 1), or train the encoder"
             )
+
+
+def _check_beside(settings: LoopSettings, processes: int) -> None:
+    """Refuse what a companion, which steps by itself, has no part in."""
+    if settings.precision == "fp16":
+        raise InputError(
+            "multitask.precision: fp16 scales losses up, and those of the GAN beside the model "
+            "are not scaled down again; use bf16, no or auto"
+        )
+    if processes > 1:
+        raise InputError(f"{processes} processes: the GAN beside the model trains in one; use one")
 
 
 def _optimization(

@@ -147,9 +147,9 @@ def discriminator_loss(game: Game, batch: Batch, position: Position) -> dict[str
     if batch.scores_EBS is not None:
         loss_E = objectives.score_loss(real.scores_EBS, batch.scores_EBS)
         parts["score"] = weights.class_real * loss_E
-        if weights.class_fake:
-            loss_E = objectives.score_loss(fake.scores_EBS, batch.fake_scores_EBS)
-            parts["score_fake"] = weights.class_fake * loss_E
+    if weights.class_fake and batch.fake_scores_EBS is not None:
+        loss_E = objectives.score_loss(fake.scores_EBS, batch.fake_scores_EBS)
+        parts["score_fake"] = weights.class_fake * loss_E
     if weights.pseudo_labels:
         trusted = (batch.trust_EBT[..., t] for t in range(len(game.classes)))
         losses = map(objectives.pseudo_label_loss, real.classes, batch.targets, trusted)

@@ -17,6 +17,10 @@ OVERALL = (
     ("mean", "Mean of the tasks' own scores"),
     ("normalized", "The same with correlations as (r + 1) / 2"),
 )
+OF_THE_GAME = (
+    "The discriminator has a loss about real and fake, source, and one about the classes of each "
+    "task, such as sentiment.class."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +31,21 @@ class MultitaskParts:
     technique: list[tuple[str, str]]
     parameters: list[tuple[str, str]]
     scores: Table | None
-    conflicts: Table | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConflictParts:
+    """What the page says of gradients that were merged.
+
+    Attributes:
+        between: whose they are.
+        table: a row a pair.
+        caption: what the rows mean.
+    """
+
+    between: str
+    table: Table
+    caption: str
 
 
 def multitask_parts(run: Run) -> MultitaskParts:
@@ -41,7 +59,6 @@ def multitask_parts(run: Run) -> MultitaskParts:
             for key, value in flat_rows(parameters)
         ],
         scores=_scores_table(run),
-        conflicts=_conflicts_table(run),
     )
 
 
@@ -78,7 +95,12 @@ def what_was_trained(run: Run) -> str:
     weights = f"{count(trained)} of {count(total)} weights were trained"
     best = run.result.get("best_update")
     kept = f", and those after update {best:,} were kept" if isinstance(best, int) else ""
-    return f"Trained {encoder} on {', '.join(run.tasks)}; {weights}{kept}."
+    game = (
+        " A GAN was trained beside, its fakes made for a task and a label."
+        if run.recipe.get("gan")
+        else ""
+    )
+    return f"Trained {encoder} on {', '.join(run.tasks)}; {weights}{kept}.{game}"
 
 
 def _tasks_table(run: Run) -> Table:
@@ -129,15 +151,28 @@ def _scores_table(run: Run) -> Table | None:
     return Table(("Score", *header), rows, marked)
 
 
-def _conflicts_table(run: Run) -> Table | None:
-    """Return how often each pair of tasks was in conflict, over all parameters and steps."""
+def conflict_parts(run: Run) -> ConflictParts | None:
+    """Say how often each pair was in conflict, over all parameters and steps, None if unknown."""
     rows = []
-    for pair in pair_conflicts(run.conflicts):
+    pairs = pair_conflicts(run.conflicts)
+    for pair in pairs:
         steps, share, mean, lowest = pair.total()
         cosines = (number(value, 3) for value in (mean, lowest))
         rows.append((shortened(pair.name, 60), f"{steps:,}", percent(share), *cosines))
-    header = ("Pair of tasks", "Steps", "In conflict", "Mean cosine", "Lowest cosine")
-    return Table(header, rows, [False] * len(rows)) if rows else None
+    if not rows:
+        return None
+    tasks_alone = {name for pair in pairs for name in pair.tasks} <= set(run.tasks)
+    between = "tasks" if tasks_alone else "losses"
+    caption = (
+        f"Cosines of the {between}' gradients over all parameters and the whole of training; a "
+        "negative one is a conflict."
+    )
+    header = (f"Pair of {between}", "Steps", "In conflict", "Mean cosine", "Lowest cosine")
+    return ConflictParts(
+        between=between,
+        table=Table(header, rows, [False] * len(rows)),
+        caption=caption if tasks_alone else f"{caption} {OF_THE_GAME}",
+    )
 
 
 def tasks_overview(runs: Sequence[Run], names: Sequence[str]) -> Table:

@@ -4,7 +4,6 @@ The page loads nothing, runs no script and says so in its Content-Security-Polic
 through the template's escaping; pictures are embedded as images, where markup in them stays inert.
 """
 
-import base64
 import os
 import tempfile
 from collections.abc import Sequence
@@ -13,30 +12,29 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from analysis.report.generators import GeneratorParts, generator_parts, generators_overview
 from analysis.report.multitask import (
+    ConflictParts,
     MultitaskParts,
+    conflict_parts,
     headline,
     multitask_parts,
     tasks_overview,
     what_was_trained,
 )
+from analysis.report.pictures import Picture, pictures
 from analysis.report.sentences import (
     OUTCOMES,
-    collapse_text,
-    fakes_text,
+    comparison_text,
     model_score,
     rejection_text,
     verdict_text,
     what_was_run,
 )
 from analysis.report.tables import (
-    Fake,
     Table,
-    collapse_table,
     comparison_table,
-    fakes_by_class,
     flat_rows,
-    generator_table,
     overview_table,
     rejection_table,
 )
@@ -46,55 +44,6 @@ from analysis.scores import verdict
 from analysis.words import shortened
 
 HERE = Path(__file__).parent
-SVG_LIMIT_BYTES = 200_000
-# Alternative text, and the caption below the picture.
-PICTURES = {
-    "comparison": (
-        "Dot chart of every method's score with its interval; the table below has the numbers.",
-        "Every method's score with its 95% interval, this model in bold.",
-    ),
-    "contrastive": (
-        "Line chart of the loss over the updates of the contrastive stage.",
-        "The contrastive stage ahead of multitask training, as recorded in contrastive.jsonl.",
-    ),
-    "curves": (
-        "Two line charts over the training steps: losses and scores.",
-        "Losses and scores over the training steps, as recorded in metrics.jsonl.",
-    ),
-    "classes": (
-        "Bar charts, one a task, of the share of each class's rows that were right, with "
-        "intervals and numbers of rows.",
-        "Accuracy by class with its Wilson 95% interval; dashed is the accuracy over all rows. A "
-        "score counts as right in its own unit bucket.",
-    ),
-    "confusion": (
-        "Confusion matrices, one a task, with the number of rows in each cell.",
-        "True classes run down, predicted ones across. Numbers are rows; colors are shares of the "
-        "true class.",
-    ),
-    "conflicts": (
-        "For each pair of tasks a map of the cosine of their gradients by layer over the training "
-        "steps, and a line chart of the share of steps in conflict; the table below has the "
-        "totals.",
-        "Cosines of the tasks' gradients in each group of parameters: blue agrees, orange is in "
-        "conflict. Below, the share of steps whose cosine over all parameters is negative. Each "
-        "value stands for the steps since the evaluation before.",
-    ),
-    "map": (
-        "Flat maps of real and generated embeddings, colored by class, with quality numbers.",
-        "The joint map shows fakes that live apart as islands. The placed map moves no real point, "
-        "but hides such islands. The PCA is linear. Read the numbers before the shapes.",
-    ),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """An embedded picture: data URI, what a screen reader says, caption."""
-
-    uri: str
-    alternative: str
-    caption: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,14 +58,12 @@ class Section:
     outcome: str
     verdict: str
     comparison: Table | None
+    comparison_text: str
     rejection: Table | None
     rejection_text: str
-    generator: Table | None
-    collapse: Table | None
-    collapse_text: str
+    conflicts: ConflictParts | None
+    generators: list[GeneratorParts]
     pictures: dict[str, Picture | None]
-    fakes: list[tuple[str, list[Fake]]]
-    fakes_text: str
     notes: list[str]
     seconds: list[tuple[str, str]]
     recipe: str
@@ -189,6 +136,12 @@ def _overview(runs: Sequence[Run], names: Sequence[str]) -> list[tuple[Table, st
             "Each task's own score: Pearson's r of a score, else accuracy. Only runs "
             "that scored every task here have a mean.",
         ),
+        (
+            True,
+            generators_overview,
+            "The fakes of each task, beside a Gaussian fitted to each class. Distances of two runs "
+            "are of two encoders: compare each with what stands beside it.",
+        ),
         (True, recipe_differences, "The keys of the recipe in which these runs differ."),
     ):
         chosen = [pair for pair in zip(runs, names, strict=True) if bool(pair[0].tasks) == several]
@@ -200,21 +153,18 @@ def _overview(runs: Sequence[Run], names: Sequence[str]) -> list[tuple[Table, st
 
 def _section(run: Run, name: str, anchor: str) -> Section:
     """Put into words and cells what one run left on disk."""
-    generator = run.result.get("generator") or {}
-    collapse = generator.get("collapse") or []
+    drawn = pictures(run)
     return Section(
         **_headline(run),
         anchor=anchor,
         name=name,
         comparison=comparison_table(run),
+        comparison_text=comparison_text(run),
         rejection=rejection_table(run),
         rejection_text=rejection_text(run),
-        generator=generator_table(run),
-        collapse=collapse_table(collapse) if collapse else None,
-        collapse_text=collapse_text(collapse) if collapse else "",
-        pictures=_pictures(run),
-        fakes=fakes_by_class(run),
-        fakes_text=fakes_text(run),
+        conflicts=conflict_parts(run),
+        generators=generator_parts(run, drawn),
+        pictures=drawn,
         notes=[str(note) for note in run.result.get("notes") or []],
         seconds=[(key, f"{value} s") for key, value in flat_rows(run.result.get("seconds") or {})],
         recipe=run.recipe_text.strip(),
@@ -229,7 +179,7 @@ def _headline(run: Run) -> dict[str, str]:
         overall, scores = headline(run)
         return {
             "kind": "multitask",
-            "outcome": f"{len(run.tasks)} tasks on one encoder" if len(run.tasks) > 1 else "1 task",
+            "outcome": _tasks_and_game(run),
             "verdict": overall,
             "score": scores,
             "what": what_was_trained(run),
@@ -244,6 +194,12 @@ def _headline(run: Run) -> dict[str, str]:
     }
 
 
+def _tasks_and_game(run: Run) -> str:
+    """Say how many tasks there are on the encoder, and whether a GAN is beside them."""
+    tasks = f"{len(run.tasks)} tasks on one encoder" if len(run.tasks) > 1 else "1 task"
+    return f"{tasks}, with a GAN beside" if run.recipe.get("gan") else tasks
+
+
 def _distinct_names(runs: Sequence[Run]) -> list[str]:
     """Return the runs' names, with the directory's where two are called the same."""
     names = [run.name for run in runs]
@@ -251,21 +207,3 @@ def _distinct_names(runs: Sequence[Run]) -> list[str]:
         shortened(name if names.count(name) == 1 else f"{name} [{run.path}]", 80)
         for name, run in zip(names, runs, strict=True)
     ]
-
-
-def _pictures(run: Run) -> dict[str, Picture | None]:
-    """Embed the figures: vectors where they are small, pixels otherwise, None where missing."""
-    pictures: dict[str, Picture | None] = dict.fromkeys(PICTURES)
-    for stem, words in PICTURES.items():
-        vector, pixels = (run.figures.get((stem, suffix)) for suffix in (".svg", ".png"))
-        if vector and (vector.stat().st_size <= SVG_LIMIT_BYTES or not pixels):
-            pictures[stem] = Picture(_data_uri(vector, "image/svg+xml"), *words)
-        elif pixels:
-            pictures[stem] = Picture(_data_uri(pixels, "image/png"), *words)
-    return pictures
-
-
-def _data_uri(file: Path, media_type: str) -> str:
-    """Return a file's content as a data URI."""
-    content = base64.b64encode(file.read_bytes()).decode("ascii")
-    return f"data:{media_type};base64,{content}"

@@ -4,12 +4,17 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from analysis.runs import Run
+from analysis.runs import Generated, Run
 from analysis.scores import Score, Verdict, comparison, scored_part, verdict
 from analysis.words import percent, shortened
 
 STRANGE = 0.05
 """Typicality at which a row of its class counts as strange."""
+TRAINED = {
+    "finetune": "all of its weights",
+    "last": "the weights of its last {last}",
+    "lora": "by low-rank adapters",
+}
 OUTCOMES = {
     "better": "better than the best baseline",
     "noise": "no clear difference from the best baseline",
@@ -29,7 +34,15 @@ def what_was_run(run: Run) -> str:
         parts.append(f"with the encoder {shortened(str(encoder['name']), 60)}")
     counts = f"{count(labels.get('labeled'))} labelled and {count(labels.get('unlabeled'))}"
     classes = f" in {len(run.classes)} classes" if run.classes else ""
-    return f"{' '.join(parts)}, from {counts} unlabelled sentences{classes}."
+    said = f"{' '.join(parts)}, from {counts} unlabelled sentences{classes}."
+    return f"{said} {_what_moved(run)}" if run.moved else said
+
+
+def comparison_text(run: Run) -> str:
+    """Say what all methods share; intervals and order are as in the table."""
+    shared = "Same labels, same rows" if run.moved else "Same labels, same rows, same embeddings"
+    plain = " Baselines were given the encoder as it was before." if run.moved else ""
+    return f"{shared}; best first, this model in bold. Intervals are for the score.{plain}"
 
 
 def model_score(run: Run) -> str:
@@ -87,9 +100,9 @@ def collapse_text(rows: Sequence[Mapping[str, Any]]) -> str:
     return said
 
 
-def fakes_text(run: Run) -> str:
+def fakes_text(made: Generated) -> str:
     """Say how usual the fakes are among real rows, and how many repeat a training row."""
-    rows = [] if run.fake is None else run.fake.rows
+    rows = [] if made.fake is None else made.fake.rows
     usual = [v for row in rows if isinstance(v := row.get("typicality"), int | float)]
     flags = [v for row in rows if isinstance(v := row.get("memorized"), bool)]
     said = []
@@ -117,6 +130,20 @@ def rejection_text(run: Run) -> str:
             "do: it tells what the generator makes, not a doubtful class."
         )
     return f"{where.capitalize()}, p_fake finds wrong answers as well as the probabilities do."
+
+
+def _what_moved(run: Run) -> str:
+    """Say how much of the encoder was trained, and that the baselines have the frozen one."""
+    encoder = run.recipe.get("encoder") or {}
+    if encoder.get("mode") in TRAINED:
+        last = encoder.get("last_layers")
+        what = TRAINED[encoder["mode"]].format(last=f"{last} layers" if last != 1 else "layer")
+        said = f"The encoder was trained along with the GAN, {what}"
+    else:
+        said = "The encoder was trained ahead of the GAN"
+    if not run.result.get("baselines"):
+        return f"{said}."
+    return f"{said}; the baselines stand on the frozen one, as it was before."
 
 
 def _is_stranger(row: Mapping[str, Any]) -> bool:

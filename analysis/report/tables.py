@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from analysis.runs import Run
+from analysis.runs import Generated, Run
 from analysis.scores import Score, comparison, scored_part, verdict
 from analysis.words import UNKNOWN, number, percent, readable, shortened
 
@@ -135,9 +135,9 @@ def overview_table(runs: Sequence[Run], names: Sequence[str]) -> Table:
     return Table(header, rows, [False] * len(rows))
 
 
-def generator_table(run: Run) -> Table | None:
+def generator_table(made: Generated) -> Table | None:
     """Return the generator's measures beside real-against-real floors and simple generators."""
-    generator = run.result.get("generator") or {}
+    generator = made.measures
     others = {
         name: entry
         for name, entry in (generator.get("baselines") or {}).items()
@@ -147,14 +147,19 @@ def generator_table(run: Run) -> Table | None:
     for key, name, better, digits in GENERATOR_MEASURES:
         if generator.get(key) is None:
             continue
-        floor = generator.get(f"{key.removesuffix('_distance')}_floor")
-        floor = floor.get("mean") if isinstance(floor, Mapping) else floor
+        floor = floor_of(generator, key)
         cells = [number(entry.get(key), digits) for entry in others.values()]
         rows.append((name, number(generator[key], digits), *cells, number(floor, digits), better))
     if not rows:
         return None
     header = ("Measure", "This generator", *map(readable, others), "Real against real", "Better")
     return Table(header, rows, [False] * len(rows))
+
+
+def floor_of(measures: Mapping[str, Any], key: str) -> object:
+    """Return a measure between real rows alone, None where it is not known."""
+    floor = measures.get(f"{key.removesuffix('_distance')}_floor")
+    return floor.get("mean") if isinstance(floor, Mapping) else floor
 
 
 def collapse_table(rows: Sequence[Mapping[str, Any]]) -> Table:
@@ -180,12 +185,12 @@ def collapse_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     return Table(header, cells, [bool(row.get("collapsed")) for row in rows])
 
 
-def fakes_by_class(run: Run) -> list[tuple[str, list[Fake]]]:
+def fakes_by_class(made: Generated) -> list[tuple[str, list[Fake]]]:
     """Return the first few fakes of each class, in the order of the classes."""
-    if run.fake is None:
+    if made.fake is None:
         return []
-    found: dict[str, list[Fake]] = {name: [] for name in run.classes}
-    for row in run.fake.rows:
+    found: dict[str, list[Fake]] = {name: [] for name in made.classes}
+    for row in made.fake.rows:
         fakes = found.setdefault(str(row.get("label")), [])
         if len(fakes) < FAKES_PER_CLASS and row.get("neighbors"):
             fakes.append(_fake(row))

@@ -60,6 +60,7 @@ PLAIN: Mapping[str, Mapping[str, object]] = {
         "temperature": 0.05,
         "learning_rate": 3e-5,
     },
+    "joint": {"encoder_ema": 0.0},
 }
 PLAIN_TASK: Mapping[str, object] = {
     "head": "mlp",
@@ -78,13 +79,15 @@ PLAIN_TASK: Mapping[str, object] = {
     "extra_weight": 1.0,
 }
 SECTIONS = ("encoder", "tasks", "sharing", "multitask", "smart", "contrastive")
+GAME = ("generator", "discriminator", "objective", "semisupervised", "training", "joint")
+"""Sections that count where there is a GAN beside the tasks."""
 # What was learned from, not how: shown only where two runs would look the same without it.
 SOURCES = ("seed", "train", "dev", "test", "text", "text_pair", "label")
 
 
 def technique(run: Run) -> list[tuple[str, str]]:
     """Return the recipe's keys that are not as in plain fine-tuning, with their values."""
-    plain = flat({**PLAIN, "tasks": dict.fromkeys(run.tasks, PLAIN_TASK)})
+    plain = flat({**PLAIN, "gan": False, "tasks": dict.fromkeys(run.tasks, PLAIN_TASK)})
     return [
         (key, plain_text(value))
         for key, value in flat(run.recipe).items()
@@ -114,7 +117,8 @@ def recipe_differences(runs: Sequence[Run], names: Sequence[str]) -> Table | Non
 
 def _keys(run: Run) -> dict[str, Any]:
     """Return the dotted keys that count in a multitask run, of its own tasks alone."""
-    recipe = {key: run.recipe[key] for key in ("seed", *SECTIONS) if key in run.recipe}
+    sections = ("seed", "gan", *SECTIONS, *(GAME if run.recipe.get("gan") else ()))
+    recipe = {key: run.recipe[key] for key in sections if key in run.recipe}
     tasks = recipe.get("tasks") or {}
     return flat(recipe | {"tasks": {name: tasks[name] for name in run.tasks if name in tasks}})
 

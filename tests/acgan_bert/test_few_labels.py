@@ -15,7 +15,7 @@ from acgan_bert.model import GANModel
 from acgan_bert.parts import read_parts
 from acgan_bert.recipe_io import apply, check_recipe, load_recipe
 from acgan_bert.rundir import MetricsLog, read_metrics
-from acgan_bert.setfit_peer import check_setfit
+from acgan_bert.setfit_peer import check_setfit, setfit_probabilities
 from mtl.bert.encoder import load_encoder
 from mtl.errors import InputError
 from mtl.text.tasks import Task
@@ -185,6 +185,19 @@ def test_setfit_is_asked_for_before_anything_is_done(recipe, tmp_path, monkeypat
     pairs = Task(name="p", arity=2, output="classes", classes=("a", "b"))
     with pytest.raises(InputError, match=r"setfit reads single texts"):
         check_setfit(pairs)
+
+
+@pytest.mark.filterwarnings("ignore")  # those of its many libraries
+def test_setfit_learns_from_the_labels_quietly(recipe, capfd):
+    pytest.importorskip("setfit")
+    parts = read_parts(recipe.data, seed=recipe.seed)
+    rows, encoder = parts.train.select(parts.split.labeled), load_encoder(recipe.encoder.name)
+    capfd.readouterr()
+    judged = setfit_probabilities(rows, parts.test, encoder, recipe)
+    assert judged.shape == (len(parts.test), 2)
+    np.testing.assert_allclose(judged.sum(1), 1)
+    assert (judged.argmax(1) == parts.test.labels).mean() > 0.6
+    assert capfd.readouterr() == ("", "")
 
 
 def test_adaptation_is_of_the_gan_alone():

@@ -1,5 +1,7 @@
 """The game beside the multitask BERT: who learns from what, and what a checkpoint brings back."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -273,3 +275,10 @@ def test_without_an_adversary_there_is_no_source_loss(changes):
 def test_float16_is_refused_beside_the_gan():
     with pytest.raises(InputError, match=r"multitask\.precision: fp16 scales losses up.*use bf16"):
         joint_trainer(loop={"precision": "fp16"})
+
+
+def test_several_processes_are_refused_beside_the_gan(monkeypatch):
+    two = SimpleNamespace(device=torch.device("cpu"), num_processes=2, process_index=0)
+    monkeypatch.setattr("mtl.trainer.join_processes", lambda: two)
+    with pytest.raises(InputError, match="2 processes: the GAN beside the model trains in one"):
+        joint_trainer()

@@ -21,10 +21,13 @@ from acgan_bert.joint_rows import (
 )
 from acgan_bert.networks import build_discriminator, build_generator
 from mtl.bert.heads import HeadSettings
+from mtl.checkpoint import named
 from mtl.errors import InputError
+from mtl.loop import train_multitask
 from mtl.text.demo import TASKS
 from tests.acgan_bert.toy_joint import LABELED, joint_recipe, joint_trainer, parted, round_of
 from tests.mtl.toy_multitask import LOOP, NAMES
+from tests.properties import assert_same_bits
 
 SIMILARITY = TASKS["similarity"]
 
@@ -166,8 +169,8 @@ def test_probe_says_how_far_rows_went_in_units_of_their_spread():
     model.shared = Shift(shift_D)
     expected = float(shift_D.double().square().mean().sqrt() / spread)
     moved = gan.take()
-    assert moved["moved_sentiment"] == pytest.approx(expected, rel=1e-5)
-    assert moved["moved_paraphrase"] == pytest.approx(expected, rel=1e-5)  # read as one text
+    assert moved["moved_sentiment"] == pytest.approx(expected, rel=1e-4)
+    assert moved["moved_paraphrase"] == pytest.approx(expected, rel=1e-4)  # read as one text
     assert moved["moved_similarity"] == pytest.approx(0.0, abs=1e-6)  # a difference of two stays
 
 
@@ -203,6 +206,25 @@ def test_one_task_may_begin_at_the_simple_models():
     data["similarity"].train.corpus.labels[known.nonzero()] = 0
     with pytest.raises(InputError, match=r"no labelled row of class .*warm_start false"):
         JointGAN(model, data, recipe)
+
+
+def test_the_best_update_has_its_players_back_with_all_they_remember():
+    model, data = parted()
+    gan = JointGAN(model, data, joint_recipe(discriminator__spectral_norm=True))
+    loop = replace(LOOP, epochs=1, updates_per_epoch=6, evaluate_every=1, encoder_rate=3e-3)
+    seen = {}
+
+    def watch(done, _):
+        generator, judge = gan.players.averaged_states()
+        seen[done] = {
+            n: v.clone() for n, v in (named("g.", generator) | named("d.", judge)).items()
+        }
+
+    best = train_multitask(model, data, loop, progress=watch, companion=gan).best_update
+    assert best < 6
+    watch(0, 0)
+    assert_same_bits(seen[0], seen[best])
+    assert any("left_E1I" in name and (seen[6][name] != seen[best][name]).any() for name in seen[6])
 
 
 def test_batches_hold_labeled_rows_and_others_as_asked():

@@ -6,9 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from safetensors.numpy import load_file
 
-from acgan_bert import cli, multitask_run
-from acgan_bert.joint_run import PLAYERS, unlabeled_rows
+from acgan_bert import cli, joint_rows, multitask_run
+from acgan_bert.joint_run import PLAYERS, text_vectors, unlabeled_rows
 from acgan_bert.model import GANModel
 from acgan_bert.multitask_run import MultitaskJob
 from acgan_bert.progress import Stages
@@ -126,6 +127,24 @@ def test_labels_that_were_not_drawn_are_never_read(encoder_folder, tmp_path):
         scores = [result[key] for key in ("dev", "generator", "labels", "best_update")]
         found.append([records, scores, [sha256(path / "model.safetensors") for path in models]])
     assert found[0] == found[1]
+
+
+def test_judged_rows_keep_their_texts_where_only_some_are_looked_at(
+    encoder_folder, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(joint_rows, "START_ROWS", 7)
+    job = job_of(tmp_path, encoder_folder, "--tasks.sentiment.dev", "")
+    job.work(tmp_path, Stages(None), None)
+    folder = tmp_path / "embeddings" / "sentiment"
+    rows = [json.loads(line) for line in (folder / "real.jsonl").read_text("utf-8").splitlines()]
+    corpus = job.parts["sentiment"].train
+    chosen = [corpus.ids.index(row["id"]) for row in rows]
+    assert len(set(chosen)) == 7 < len(job.parts["sentiment"].split.labeled)
+    assert [row["text"] for row in rows] == [corpus.texts[row] for row in chosen]
+    model = MultitaskModel.from_pretrained(tmp_path / "model")
+    expected = text_vectors(model, "sentiment", corpus.select(np.array(chosen)))
+    found = load_file(folder / "real.safetensors")["vectors"]
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(("share", "beside"), [("1", 0), ("0.5", 4), ("0.25", 12)])

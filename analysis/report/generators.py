@@ -1,0 +1,80 @@
+"""What a report says of generated embeddings, task by task."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from analysis.report.pictures import Picture, map_name
+from analysis.report.sentences import collapse_text, fakes_text
+from analysis.report.tables import (
+    Fake,
+    Table,
+    collapse_table,
+    fakes_by_class,
+    floor_of,
+    generator_table,
+)
+from analysis.runs import Generated, Run
+from analysis.words import number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GeneratorParts:
+    """What the page has of one task's fakes.
+
+    Attributes:
+        task: its name where there are several, else empty.
+        measures: beside floors and simple generators.
+        collapse: class by class.
+        collapse_text: the same in a sentence.
+        map: of real and generated embeddings.
+        fakes: the first few of each class, with the sentences that they are near to.
+        fakes_text: how usual they are.
+    """
+
+    task: str
+    measures: Table | None
+    collapse: Table | None
+    collapse_text: str
+    map: Picture | None
+    fakes: list[tuple[str, list[Fake]]]
+    fakes_text: str
+
+
+def generator_parts(run: Run, pictures: dict[str, Picture | None]) -> list[GeneratorParts]:
+    """Put into words and cells what was made for each task."""
+    return [
+        _parts(made, pictures.get(map_name(run, made.task)), named=bool(run.tasks))
+        for made in run.generated
+    ]
+
+
+def _parts(made: Generated, drawn: Picture | None, *, named: bool) -> GeneratorParts:
+    """Put into words and cells what was made for one task."""
+    collapse = made.measures.get("collapse") or []
+    return GeneratorParts(
+        task=made.task if named else "",
+        measures=generator_table(made),
+        collapse=collapse_table(collapse) if collapse else None,
+        collapse_text=collapse_text(collapse) if collapse else "",
+        map=drawn,
+        fakes=fakes_by_class(made),
+        fakes_text=fakes_text(made),
+    )
+
+
+def generators_overview(runs: Sequence[Run], names: Sequence[str]) -> Table | None:
+    """Return a row for each task that multitask runs have fakes of, None if there is none."""
+    rows = []
+    for run, name in zip(runs, names, strict=True):
+        for made in run.generated:
+            if made.measures.get("frechet_distance") is None:
+                continue
+            simple = (made.measures.get("baselines") or {}).get("class_gaussian") or {}
+            found = (
+                made.measures.get("frechet_distance"),
+                simple.get("frechet_distance"),
+                floor_of(made.measures, "frechet_distance"),
+            )
+            rows.append((name, made.task, *(number(value, 3) for value in found)))
+    header = ("Run", "Task", "Fréchet distance, squared", "Class Gaussian", "Real against real")
+    return Table(header, rows, [False] * len(rows)) if rows else None

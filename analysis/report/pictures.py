@@ -1,0 +1,111 @@
+"""The figures of a run as its page embeds them: data, words for a screen reader, captions."""
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from analysis.conflicts import MOST_PANELS, pair_conflicts
+from analysis.runs import Run
+
+SVG_LIMIT_BYTES = 200_000
+# Alternative text, and the caption below the picture.
+PICTURES = {
+    "comparison": (
+        "Dot chart of every method's score with its interval; the table below has the numbers.",
+        "Every method's score with its 95% interval, this model in bold.",
+    ),
+    "contrastive": (
+        "Line chart of the loss over the updates of the contrastive stage.",
+        "The contrastive stage ahead of multitask training, as recorded in contrastive.jsonl.",
+    ),
+    "curves": (
+        "Line charts of losses and scores over the training steps.",
+        "Losses and scores over the training steps, as recorded in metrics.jsonl.",
+    ),
+    "classes": (
+        "Bar charts, one a task, of the share of each class's rows that were right, with "
+        "intervals and numbers of rows.",
+        "Accuracy by class with its Wilson 95% interval; dashed is the accuracy over all rows. A "
+        "score counts as right in its own unit bucket.",
+    ),
+    "confusion": (
+        "Confusion matrices, one a task, with the number of rows in each cell.",
+        "True classes run down, predicted ones across. Numbers are rows; colors are shares of the "
+        "true class.",
+    ),
+    "conflicts": (
+        "For each pair of tasks a map of the cosine of their gradients by layer over the training "
+        "steps, and a line chart of the share of steps in conflict; the table below has the "
+        "totals.",
+        "Cosines of the tasks' gradients in each group of parameters: blue agrees, orange is in "
+        "conflict. Below, the share of steps whose cosine over all parameters is negative. Each "
+        "value stands for the steps since the evaluation before.",
+    ),
+}
+# The same of conflicts where there are too many pairs for panels of their own.
+MANY_CONFLICTS = (
+    "A line for each pair of losses: the cosine of their gradients over the training steps and by "
+    "layer, and the share of steps in conflict; the table has the totals.",
+    "Cosines of the losses' gradients: blue agrees, orange is in conflict. On the left over all "
+    "parameters, each value standing for the steps since the evaluation before; in the middle by "
+    "group of parameters, over the whole of training; on the right the share of steps whose cosine "
+    "over all parameters is negative.",
+)
+MOVED = (
+    " Moved is how far fixed rows of a task have gone since training began, in the coordinates of "
+    "the game: at 1 as far as all rows were spread at the start."
+)
+MAP = (
+    "Flat maps of real and generated embeddings{of}, colored by class, with quality numbers.",
+    "The joint map shows fakes that live apart as islands. The placed map moves no real point, "
+    "but hides such islands. The PCA is linear. Read the numbers before the shapes.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An embedded picture: data URI, what a screen reader says, caption."""
+
+    uri: str
+    alternative: str
+    caption: str
+
+
+def pictures(run: Run) -> dict[str, Picture | None]:
+    """Embed the figures by name, None where missing; maps are those of :func:`map_name`."""
+    words = {stem: _words(stem, run) for stem in PICTURES}
+    for made in run.generated:
+        of = f" of {made.task}" if run.tasks else ""
+        words[map_name(run, made.task)] = (MAP[0].format(of=of), MAP[1])
+    return {stem: _picture(run.figures, stem, said) for stem, said in words.items()}
+
+
+def map_name(run: Run, task: str) -> str:
+    """Return the name of the map of a task's embeddings: of one there is no need to say which."""
+    return f"map-{task}" if run.tasks else "map"
+
+
+def _words(stem: str, run: Run) -> tuple[str, str]:
+    """Return alternative text and caption as they are of this run."""
+    if stem == "conflicts" and len(pair_conflicts(run.conflicts)) > MOST_PANELS:
+        return MANY_CONFLICTS
+    alternative, caption = PICTURES[stem]
+    moved = any(key.startswith("moved_") for record in run.metrics for key in record)
+    return alternative, caption + (MOVED if stem == "curves" and moved else "")
+
+
+def _picture(
+    figures: Mapping[tuple[str, str], Path], stem: str, words: tuple[str, str]
+) -> Picture | None:
+    """Embed one: vectors where they are small, pixels otherwise."""
+    vector, pixels = (figures.get((stem, suffix)) for suffix in (".svg", ".png"))
+    if vector and (vector.stat().st_size <= SVG_LIMIT_BYTES or not pixels):
+        return Picture(_data_uri(vector, "image/svg+xml"), *words)
+    return Picture(_data_uri(pixels, "image/png"), *words) if pixels else None
+
+
+def _data_uri(file: Path, media_type: str) -> str:
+    """Return a file's content as a data URI."""
+    content = base64.b64encode(file.read_bytes()).decode("ascii")
+    return f"data:{media_type};base64,{content}"
