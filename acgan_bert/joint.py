@@ -27,7 +27,7 @@ from acgan_bert.gan.objectives import total
 from acgan_bert.gan.space import PrincipalSpace
 from acgan_bert.gan.step import Batch, Game, Position, discriminator_loss, generator_loss
 from acgan_bert.gan.streams import MemberStreams
-from acgan_bert.joint_rows import Probe, bucket_scores, row_vector, start_rows, unit_scores
+from acgan_bert.joint_rows import Probe, bucket_scores, felt, row_vector, start_rows, unit_scores
 from acgan_bert.member import Member
 from acgan_bert.networks import Shape, build_discriminator, build_generator, build_weights
 from acgan_bert.players import Players
@@ -110,7 +110,7 @@ class JointGAN:
 
     def losses(self, task: str, part: Part, vectors: tuple[Tensor, ...]) -> dict[str, Tensor]:
         """Play one round: leave the generator's gradient, return the discriminator's losses."""
-        live_EBD = self._coordinates(vectors)
+        live_EBD = felt(self._coordinates(vectors), self.recipe.joint.weight)
         judged_EBD = live_EBD
         if self.teacher is not None:
             with torch.no_grad(), self.autocast():

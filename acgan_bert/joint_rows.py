@@ -41,6 +41,12 @@ def row_vector(vectors: Sequence[Tensor]) -> Tensor:
     return vectors[-1]
 
 
+def felt(x: Tensor, weight: float) -> Tensor:
+    """Return x, the same to the last bit, whose gradient is multiplied by a weight on its way."""
+    kept = x.detach()
+    return kept + weight * (x - kept)
+
+
 def unit_scores(scores_B: Tensor, task: Task) -> Tensor:
     """Map scores from their range to 0 … 1; NaN stays."""
     return (scores_B - task.low) / (task.high - task.low)

@@ -149,6 +149,7 @@ RANGES: Mapping[str, Range] = {
     "contrastive.batch_size": Range(2),
     "contrastive.temperature": _POSITIVE,
     "contrastive.learning_rate": _POSITIVE,
+    "joint.weight": _WEIGHT,
     "joint.encoder_ema": _BELOW_ONE,
     # Precision and recall look at the five nearest neighbors.
     "report.fakes": Range(10),

@@ -161,5 +161,7 @@ class ContrastiveRecipe:
 class JointRecipe:
     """The GAN beside an encoder that is trained along."""
 
+    weight: float = 1.0
+    """Factor of the game's gradient in the encoder; the players' own is as it is."""
     encoder_ema: float = 0.0
     """Decay of an averaged encoder that gives the real rows of the game; 0: the encoder itself."""
