@@ -55,7 +55,8 @@ def _figures(run: Run, *, seed: int) -> Mapping[str, Figure]:
         figures["classes"] = class_bars(tasks)
         figures["confusion"] = confusion_maps(tasks)
     if run.conflicts:
-        figures["conflicts"] = conflict_map(run.conflicts)
+        steps = [record["step"] for record in run.metrics if "step" in record]
+        figures["conflicts"] = conflict_map(run.conflicts, evaluations=steps)
     for made in run.generated:
         if map_of := _map(made, seed=seed):
             figures[f"map-{made.task}" if run.tasks else "map"] = map_of

@@ -22,7 +22,9 @@ from analysis.words import percent, shortened
 LEAST_COSINE = 0.1  # to which the colors of cosines reach at least, or noise would look like much
 
 
-def conflict_map(records: Sequence[Mapping[str, Any]]) -> Figure:
+def conflict_map(
+    records: Sequence[Mapping[str, Any]], *, evaluations: Sequence[int] = ()
+) -> Figure:
     """Draw how the gradients of the losses agreed over training.
 
     Of few pairs each has a column of panels: above the mean cosine of each group of parameters,
@@ -31,12 +33,14 @@ def conflict_map(records: Sequence[Mapping[str, Any]]) -> Figure:
     for all steps since the evaluation before, and is as wide.
 
     Args:
-        records: the lines of ``conflicts.jsonl``, see :func:`analysis.conflicts.pair_conflicts`.
+        records: the lines of ``conflicts.jsonl``.
+        evaluations: steps of all evaluations, see :func:`analysis.conflicts.pair_conflicts`; gray
+            is where no two gradients met.
 
     Raises:
         ValueError: no record.
     """
-    pairs = pair_conflicts(records)
+    pairs = pair_conflicts(records, evaluations)
     if not pairs:
         raise ValueError("records: found none; want at least one line of conflicts.jsonl")
     with styled():
@@ -49,7 +53,7 @@ def _panels(pairs: Sequence[PairConflicts]) -> Figure:
     lines = math.ceil(len(pairs) / columns)
     map_height = max(0.7, 0.19 * len(pairs[0].groups) + 0.1)
     limit = _limit([pair.cosines for pair in pairs])
-    size = (max(2.5 * columns, 3.4) + 1.6, lines * (map_height + 1.6))
+    size = (max(2.5 * columns, 5.0) + 1.6, lines * (map_height + 1.6))
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(
         2 * lines,

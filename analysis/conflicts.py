@@ -59,12 +59,16 @@ class PairConflicts:
         return steps, share, mean, float(self.lowest[row])
 
 
-def pair_conflicts(records: Sequence[Mapping[str, Any]]) -> list[PairConflicts]:
+def pair_conflicts(
+    records: Sequence[Mapping[str, Any]], evaluations: Sequence[int] = ()
+) -> list[PairConflicts]:
     """Return each pair of tasks in the order of the records, all on the same groups and steps.
 
     Args:
         records: lines of ``conflicts.jsonl``, each with :data:`FIELDS`; of ``min_cosine`` too
             where it is known.
+        evaluations: steps of the evaluations, of which one has no lines where no two gradients met
+            since the one before: a loss that has saturated has none.
 
     Example:
         >>> line = {"step": 10, "task_a": "a", "task_b": "b", "group": "all", "steps": 4}
@@ -72,7 +76,7 @@ def pair_conflicts(records: Sequence[Mapping[str, Any]]) -> list[PairConflicts]:
         >>> pair.name, pair.total()[:2]
         ('a × b', (4, 0.25))
     """
-    ends = sorted({int(record["step"]) for record in records})
+    ends = sorted({int(record["step"]) for record in records}.union(map(int, evaluations)))
     names = dict.fromkeys([WHOLE, *(str(record["group"]) for record in records)])
     groups = sorted(names, key=_depth)
     by_pair: dict[tuple[str, str], list[Mapping[str, Any]]] = {}

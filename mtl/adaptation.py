@@ -107,7 +107,8 @@ def adapt(
     """Move an encoder.
 
     Args:
-        encoder: Trained in place, but for its table of tokens; left in evaluation mode.
+        encoder: Trained in place, but for its table of tokens; left in evaluation mode. Its
+            vectors have unit norm from then on: it is their cosines that were trained.
         corpus: The rows that are used; a label that must not be seen is -1 in it.
         settings: How.
         guess: Gives the classes of unlabelled rows; asked at the beginning of a round.
@@ -178,6 +179,7 @@ class AdaptationTrainer:
             pair_input=pair,
             max_length=min(settings.max_length, encoder.max_length),
         )
+        encoder.unit = True
         device = encoder.device
         self.autocast = partial(autocast, choose_precision(settings.precision, device), device)
         self.optimization = Optimization(

@@ -41,11 +41,13 @@ class ConflictParts:
         between: whose they are.
         table: a row a pair.
         caption: what the rows mean.
+        wide: whether the figure has so many panels that it needs the whole width.
     """
 
     between: str
     table: Table
     caption: str
+    wide: bool
 
 
 def multitask_parts(run: Run) -> MultitaskParts:
@@ -172,6 +174,7 @@ def conflict_parts(run: Run) -> ConflictParts | None:
         between=between,
         table=Table(header, rows, [False] * len(rows)),
         caption=caption if tasks_alone else f"{caption} {OF_THE_GAME}",
+        wide=len(rows) > 2,
     )
 
 

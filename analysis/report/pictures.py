@@ -35,12 +35,12 @@ PICTURES = {
         "true class.",
     ),
     "conflicts": (
-        "For each pair of tasks a map of the cosine of their gradients by layer over the training "
-        "steps, and a line chart of the share of steps in conflict; the table below has the "
-        "totals.",
-        "Cosines of the tasks' gradients in each group of parameters: blue agrees, orange is in "
+        "For each pair a map of the cosine of their gradients by layer over the training steps, "
+        "and a line chart of the share of steps in conflict; the table has the totals.",
+        "Cosines of the gradients in each group of parameters: blue agrees, orange is in "
         "conflict. Below, the share of steps whose cosine over all parameters is negative. Each "
-        "value stands for the steps since the evaluation before.",
+        "value stands for the steps since the evaluation before; gray is where no two gradients "
+        "met, as a loss that has saturated has none.",
     ),
 }
 # The same of conflicts where there are too many pairs for panels of their own.
@@ -48,9 +48,9 @@ MANY_CONFLICTS = (
     "A line for each pair of losses: the cosine of their gradients over the training steps and by "
     "layer, and the share of steps in conflict; the table has the totals.",
     "Cosines of the losses' gradients: blue agrees, orange is in conflict. On the left over all "
-    "parameters, each value standing for the steps since the evaluation before; in the middle by "
-    "group of parameters, over the whole of training; on the right the share of steps whose cosine "
-    "over all parameters is negative.",
+    "parameters, each value standing for the steps since the evaluation before (gray: no gradients "
+    "met); in the middle by group of parameters, over the whole of training; on the right the "
+    "share of steps whose cosine over all parameters is negative.",
 )
 MOVED = (
     " Moved is how far fixed rows of a task have gone since training began, in the coordinates of "

@@ -60,7 +60,7 @@ PLAIN: Mapping[str, Mapping[str, object]] = {
         "temperature": 0.05,
         "learning_rate": 3e-5,
     },
-    "joint": {"encoder_ema": 0.0},
+    "joint": {"weight": 1.0, "encoder_ema": 0.0},
 }
 PLAIN_TASK: Mapping[str, object] = {
     "head": "mlp",

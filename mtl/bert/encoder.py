@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import normalize
 from transformers import PreTrainedTokenizerBase
 
 from mtl.bert.sources import Pretrained, load_pretrained
@@ -63,6 +64,7 @@ class TextEncoder(nn.Module):
         name: What the user called it; for messages only.
         pooling: ``cls`` (first token), ``mean`` (over tokens) or ``pooler`` (the model's own head).
         max_length: Tokens kept of a text, clipped to what the model and tokenizer can take.
+        unit: Whether vectors are divided by their norm.
     """
 
     def __init__(
@@ -73,12 +75,14 @@ class TextEncoder(nn.Module):
         name: str,
         pooling: str,
         max_length: int,
+        unit: bool = False,
     ) -> None:
         super().__init__()
         self.model = model
         self.tokenizer = tokenizer
         self.name = name
         self.pooling = pooling
+        self.unit = unit
         self.max_length = min(max_length, tokenizer.model_max_length, _positions(model))
         self.dimension: int = self.config.hidden_size
         accepted = inspect.signature(model.forward).parameters
@@ -115,6 +119,10 @@ class TextEncoder(nn.Module):
             inputs["token_type_ids"] = batch.token_type_ids_BL.to(self.device)
         with self._embedded(embeddings_BLD):
             output = self.model(**inputs)
+        h_BD = self._pooled(output, mask_BL)
+        return normalize(h_BD, dim=-1) if self.unit else h_BD
+
+    def _pooled(self, output: Any, mask_BL: Tensor) -> Tensor:  # noqa: ANN401 - transformers' own
         if self.pooling == "pooler":
             return output.pooler_output.float()
         pool = mean_pool if self.pooling == "mean" else first_pool
@@ -143,8 +151,8 @@ class TextEncoder(nn.Module):
     def fingerprint(self) -> str:
         """Return a SHA-256 over everything that decides the vectors of a text.
 
-        That is the weights, the configuration, the tokenizer, the pooling and the length limit;
-        not where the files lie or which release wrote them.
+        That is the weights, the configuration, the tokenizer, the pooling, the length limit and
+        the unit norm; not where the files lie or which release wrote them.
         """
         digest = hashlib.sha256()
         config = self.config.to_dict()
@@ -153,7 +161,7 @@ class TextEncoder(nn.Module):
             "tokenizer": _describe_tokenizer(self.tokenizer),
             "pooling": self.pooling,
             "max_length": self.max_length,
-        }
+        } | ({"unit": True} if self.unit else {})
         digest.update(json.dumps(settings, sort_keys=True, default=str).encode())
         for key, tensor in sorted(self.model.state_dict().items()):
             digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}\n".encode())

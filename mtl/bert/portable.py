@@ -35,6 +35,7 @@ def write_encoder(encoder: TextEncoder, directory: Path) -> dict[str, Any]:
         "fingerprint": encoder.fingerprint(),
         "pooling": encoder.pooling,
         "max_length": encoder.max_length,
+        "unit": encoder.unit,
         "config": {key: value for key, value in config.items() if key not in CONFIG_NOISE},
     }
 
@@ -65,6 +66,7 @@ def read_encoder(
         name=described["name"],
         pooling=described["pooling"],
         max_length=described["max_length"],
+        unit=described.get("unit", False),  # models that were saved before there was one have none
     ).eval()
 
 

@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from acgan_bert.draw import draw
+from tests.analysis.joint_run import write_joint_run
 from tests.analysis.multitask_run import write_multitask_run
 from tests.analysis.pages import Page
 
@@ -41,6 +42,14 @@ def test_what_a_run_lacks_is_not_drawn(tmp_path):
     (run / "conflicts.jsonl").unlink()
     draw(run, seed=0)
     assert figures(run) == both("curves")
+
+
+def test_a_map_for_each_task_with_enough_fakes(tmp_path):
+    run = write_joint_run(tmp_path / "run", evaluations=1, changes={"dev": {}, "test": {}})
+    draw(run, seed=0)
+    assert figures(run) == both("curves", "conflicts", "map-sentiment")
+    page = Page((run / "report.html").read_text("utf-8"))
+    assert page.tags.count("img") == 3
 
 
 def test_drawing_again_changes_nothing(drawn, tmp_path):

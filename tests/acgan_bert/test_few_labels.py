@@ -168,7 +168,7 @@ def test_classifier_keeps_its_encoder(recipe, sentences_csv, tmp_path):
     own.save(tmp_path / "saved")
     loaded = ACGANBertClassifier.load(tmp_path / "saved")
     np.testing.assert_array_equal(loaded.predict_proba(texts), own.predict_proba(texts))
-    with pytest.raises(InputError, match=r"moves the encoder, for which it needs texts"):
+    with pytest.raises(InputError, match=r"encoder is moved, for which it needs texts"):
         own.fit(np.zeros((4, 16)), [0, 0, 1, 1])
 
 

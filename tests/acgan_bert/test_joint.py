@@ -282,26 +282,3 @@ def test_several_processes_are_refused_beside_the_gan(monkeypatch):
     monkeypatch.setattr("mtl.trainer.join_processes", lambda: two)
     with pytest.raises(InputError, match="2 processes: the GAN beside the model trains in one"):
         joint_trainer()
-
-
-def test_the_weight_of_the_game_scales_its_gradient_in_the_encoder_alone():
-    found = {}
-    for weight in (1.0, 0.25, 0.0):
-        trainer = joint_trainer(joint_recipe(joint__weight=weight, **{
-            key.replace(".", "__"): value for key, value in QUIET.items()
-        }))  # fmt: skip
-        losses = round_of(trainer)
-        shared, own = trainer.step.shared, list(trainer.companion.parameters)
-        found[weight] = (
-            flat(slopes(losses[SOURCE], shared), shared),
-            flat(slopes(losses[SOURCE], own), own),
-            losses[SOURCE].detach(),
-            flat(slopes(losses["sentiment"], shared), shared),
-        )
-    whole, quarter, none = (found[weight] for weight in (1.0, 0.25, 0.0))
-    assert whole[0].any()
-    torch.testing.assert_close(quarter[0], whole[0] / 4, rtol=1e-4, atol=1e-9)
-    assert not none[0].any()
-    for other in (quarter, none):
-        for kept in (1, 2, 3):
-            assert torch.equal(other[kept], whole[kept])

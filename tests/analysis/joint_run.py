@@ -1,4 +1,4 @@
-"""Runs of a GAN beside a trained encoder, made by hand from the format: of several tasks, of one."""
+"""Runs of a GAN beside a trained encoder, of several tasks and of one, made by hand."""
 
 import itertools
 import json

@@ -84,6 +84,15 @@ def test_seven_pairs_are_too_many_for_panels(objectives):
     assert len(axes) == (2 * 6 + 1 if objectives == 4 else 4)
 
 
+def test_an_evaluation_in_which_no_gradients_met_is_a_gap():
+    """Regression: the next one's value stood for it too, once the source loss had saturated."""
+    lines = objective_conflicts(3, ("source", "sentiment.class"))
+    lines = [line for line in lines if line["step"] != 500]
+    upper, lower, _ = conflict_map(lines, evaluations=[250, 500, 750]).axes
+    assert np.ma.getmaskarray(mesh(upper)).all(axis=0).tolist() == [False, True, False]
+    assert np.isnan(lower.patches[0].get_data().values).tolist() == [False, True, False]
+
+
 @pytest.mark.parametrize(
     "make",
     [lambda: learning_curves(joint_metrics(4)), lambda: conflict_map(objective_conflicts(2))],

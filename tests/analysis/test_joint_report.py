@@ -121,8 +121,10 @@ def test_stands_beside_other_runs(make_joint_run, make_run, tmp_path):
     plain = write_multitask_run(tmp_path / "plain", evaluations=1, changes={"name": "plain"})
     joint = make_joint_run(changes={"name": "beside"})
     text = Page(report_of(joint, plain, make_run("alone"))).text
-    assert "beside 57.6% 75.1% 0.860 0.729 test" in text
-    assert "plain 57.6% 75.1% 0.860 0.729 test" in text
+    scores = json.loads((joint / "result.json").read_text())["test"]
+    own = f"{scores['sentiment']['accuracy']:.1%} {scores['paraphrase']['accuracy']:.1%} 0.860"
+    assert f"beside {own} {scores['overall']['mean']:.3f} test" in text
+    assert f"plain {own} {scores['overall']['mean']:.3f} test" in text
     assert "beside sentiment 1.500 0.750 0.500" in text
     assert "Key beside plain gan true false" in text
     assert "objective.name" not in text.split("Key beside plain")[1].split("with a GAN")[0]

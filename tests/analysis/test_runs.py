@@ -3,7 +3,8 @@
 import pytest
 
 from analysis import read_run
-from tests.analysis.multitask_run import write_multitask_run
+from tests.analysis.joint_run import MEASURES, write_joint_run
+from tests.analysis.multitask_run import CLASSES, write_multitask_run
 
 
 def test_reads_everything(make_run):
@@ -12,9 +13,12 @@ def test_reads_everything(make_run):
     assert run.classes == ("good", "bad")
     assert [record["step"] for record in run.metrics] == [0, 10, 20]
     assert run.recipe["data"]["train"] == "day.csv"
-    assert run.real.vectors.shape == (40, 6)
-    assert run.fake.labels.tolist() == [0, 1] * 10
-    assert run.fake.rows[0]["neighbors"][0]["text"] == "a fine day 0"
+    [made] = run.generated
+    assert (made.task, made.classes) == ("toy", run.classes)
+    assert made.measures["frechet_distance"] == 1.5
+    assert made.real.vectors.shape == (40, 6)
+    assert made.fake.labels.tolist() == [0, 1] * 10
+    assert made.fake.rows[0]["neighbors"][0]["text"] == "a fine day 0"
     assert set(run.figures) == {("curves", ".png"), ("curves", ".svg")}
 
 
@@ -23,7 +27,8 @@ def test_embeddings_and_figures_may_be_missing(make_run):
     for file in (*root.glob("embeddings/*"), *root.glob("figures/*")):
         file.unlink()
     run = read_run(root)
-    assert (run.real, run.fake, dict(run.figures)) == (None, None, {})
+    [made] = run.generated
+    assert (made.real, made.fake, dict(run.figures)) == (None, None, {})
 
 
 def test_reads_several_tasks_and_their_conflicts(tmp_path, make_run):
@@ -33,6 +38,16 @@ def test_reads_several_tasks_and_their_conflicts(tmp_path, make_run):
     (run.path / "conflicts.jsonl").unlink()
     assert not read_run(run.path).conflicts
     assert (read_run(make_run()).tasks, read_run(make_run("b")).conflicts) == ({}, [])
+
+
+def test_reads_what_was_made_for_each_task(tmp_path):
+    run = read_run(write_joint_run(tmp_path / "joint", evaluations=1))
+    first, second = run.generated  # of similarity there is nothing
+    assert (first.task, second.task) == ("sentiment", "paraphrase")
+    assert (first.classes, len(first.measures)) == (CLASSES["sentiment"], len(MEASURES))
+    assert (second.measures, len(second.fake.rows)) == ({}, 4)
+    assert second.real.rows[0]["text"] == "paraphrase text 0"
+    assert not read_run(write_multitask_run(tmp_path / "plain", evaluations=1)).generated
 
 
 def test_reads_the_contrastive_stage_if_there_was_one(tmp_path):

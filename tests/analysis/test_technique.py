@@ -40,7 +40,7 @@ def test_plain_is_a_recipe_with_nothing_asked_for_but_to_be_trained():
     assert found | {"encoder": encoder | {"mode": "finetune"}} == PLAIN
     task, data = recipe["tasks"]["sentiment"], DataRecipe.__dataclass_fields__
     assert {key: value for key, value in task.items() if key not in data} == PLAIN_TASK
-    recipe["encoder"]["mode"] = "finetune"
+    recipe["encoder"]["mode"], recipe["gan"] = "finetune", False
     assert technique(run_of(recipe)) == []
 
 
