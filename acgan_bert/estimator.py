@@ -213,15 +213,11 @@ class ACGANBertClassifier(ClassifierMixin, BaseEstimator):
     def _resolved(self) -> Recipe:
         recipe = load_recipe(self.recipe)
         one = 1 if self.mode not in (None, "frozen") and self.members is None else self.members
-        cold = False if self.tasks else None  # of several tasks there is no one start
         changes: dict[str, dict[str, Any]] = {
             "encoder": {"name": self.encoder, "mode": self.mode},
-            "generator": {"depth": self.generator_depth, "warm_start": cold},
-            "discriminator": {"warm_start": cold},
+            "generator": {"depth": self.generator_depth},
             "training": {"members": one, "steps": self.steps},
         }
-        if self.tasks:
-            changes["discriminator"]["spectra"] = (0.0,)
         sections = {
             name: replace(
                 getattr(recipe, name),

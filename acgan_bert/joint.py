@@ -33,7 +33,7 @@ from acgan_bert.networks import Shape, build_discriminator, build_generator, bui
 from acgan_bert.players import Players
 from acgan_bert.recipe import Recipe
 from acgan_bert.semisupervised import PseudoLabels, class_shares, fake_labels, ramp
-from acgan_bert.starts import start_players
+from acgan_bert.starts import start_beside
 from mtl.bert.model import MultitaskModel
 from mtl.checkpoint import named, part_of
 from mtl.companion import Part
@@ -64,26 +64,26 @@ class JointGAN:
         self.tasks = {name: task.train.corpus.task for name, task in data.items()}
         self.places = {name: place for place, name in enumerate(data)}
         scored = [name for name, task in self.tasks.items() if task.output == "score"]
-        self.scored = {name: place for place, name in enumerate(scored)}
+        self.scored = dict(zip(scored, range(len(scored)), strict=True))
         counts = [task.num_classes for task in self.tasks.values()]
         device = model.encoder.device
-        precision = choose_precision(recipe.multitask.precision, device)
-        self.autocast = partial(autocast, precision, device)
-        vectors_ND, labels_N = start_rows(model, data, recipe, autocast=self.autocast)
+        chosen = choose_precision(recipe.multitask.precision, device)
+        self.autocast = partial(autocast, chosen, device)
+        vectors_ND, labels_N, places_N = start_rows(model, data, recipe, autocast=self.autocast)
         self.space = PrincipalSpace.fit(vectors_ND)
         self.shape = Shape.of([recipe], vectors_ND.shape[1], counts, scores=len(scored))
         self.streams = MemberStreams([recipe.seed * 1_000_003])
         generator = build_generator(self.shape, self.streams)
         discriminator = build_discriminator(self.shape, self.streams)
+        member = Member(recipe, labels_N, recipe.seed * 1_000_003)
         real_ND = self.space.standardize(vectors_ND)
-        members = [Member(recipe, labels_N, recipe.seed * 1_000_003)]
         self.game = Game(
             generator=generator,
             discriminator=discriminator,
             adversary=ADVERSARIES[recipe.objective.name],
             weights=build_weights(recipe),
             classes=tuple(counts),
-            ridge_E=start_players(generator, discriminator, members, self.space, real_ND),
+            ridge_E=start_beside(generator, discriminator, member, self.space, real_ND, places_N),
         )
         self.players = Players(generator, discriminator, [recipe])
         self._supplies(data)

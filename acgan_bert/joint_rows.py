@@ -94,20 +94,21 @@ def start_rows(
     recipe: Recipe,
     *,
     autocast: Autocast = nullcontext,
-) -> tuple[Tensor, NDArray[np.int64]]:
-    """Return vectors (N, D) and labels (N,) of rows of all tasks; labels are within a task.
+) -> tuple[Tensor, NDArray[np.int64], NDArray[np.int64]]:
+    """Return vectors (N, D), labels (N,) within a task, and the place of the task (N,), of rows.
 
     Raises:
         InputError: Players are to begin at simple models, and a class has no labelled row.
     """
-    vectors, labels = [], []
-    for name, task in data.items():
+    vectors, labels, places = [], [], []
+    for place, (name, task) in enumerate(data.items()):
         known = task.train.corpus.labels
         rows = chosen_rows(known, seed=recipe.seed)
         _check_start(recipe, task.train.corpus.task, known[rows])
         vectors.append(row_vectors(model, name, task.train, rows, autocast=autocast))
         labels.append(known[rows])
-    return torch.cat(vectors), np.concatenate(labels)
+        places.append(np.full(len(rows), place))
+    return torch.cat(vectors), np.concatenate(labels), np.concatenate(places)
 
 
 def _check_start(recipe: Recipe, task: Task, labels: NDArray[np.int64]) -> None:

@@ -51,7 +51,7 @@ def check_kind(recipe: Recipe) -> None:
         if hint:
             raise InputError(f"{key} is {hint}, but this recipe trains {what}")
     if recipe.gan and (tasks or recipe.encoder.mode != "frozen"):
-        _check_beside(recipe, tasks)
+        _check_beside(recipe)
 
 
 def _foreign(recipe: Recipe, tasks: list[str]) -> tuple[str, list[tuple[tuple[str, ...], str]]]:
@@ -75,22 +75,10 @@ def _foreign(recipe: Recipe, tasks: list[str]) -> tuple[str, list[tuple[tuple[st
     return "the GAN and the encoder, on one task", [of_tasks, counted]
 
 
-def _check_beside(recipe: Recipe, tasks: list[str]) -> None:
+def _check_beside(recipe: Recipe) -> None:
     """Check what a GAN beside a moving encoder can be."""
     if recipe.training.members != 1:
         raise InputError(
             f"training.members: {recipe.training.members}, but beside an encoder that is trained "
             "there is one GAN; use 1"
-        )
-    if len(tasks) < 2:
-        return
-    for key in ("generator.warm_start", "discriminator.warm_start"):
-        if value_at(recipe, key):
-            raise InputError(
-                f"{key}: a warm start is of one task, here are {len(tasks)}; use false"
-            )
-    if (count := len(recipe.discriminator.spectra)) > 1:
-        raise InputError(
-            f"discriminator.spectra: {count} of them are averaged by one task's labels, here are "
-            f"{len(tasks)} tasks; use [0]"
         )

@@ -16,6 +16,7 @@ from acgan_bert.gan.generator import Generator
 from acgan_bert.gan.layers import linears
 from acgan_bert.gan.space import PrincipalSpace
 from acgan_bert.member import Member
+from acgan_bert.recipe import Recipe
 from acgan_bert.warm_start import (
     SHRINKAGE,
     LinearClassifier,
@@ -68,12 +69,96 @@ def start_players(
         discriminator.gain_ED[e] = torch.from_numpy(gain_D)
         if start_discriminator:
             _start_discriminator(discriminator, e, linear, gain_D)
-            # Two classes are a symmetric pair of logits, whose squares sum to half of w's.
-            pair = 2.0 if linear.bias.shape == (2,) else 1.0
-            ridge_E[e] = pair * width / (linear.strength * int((member.labels >= 0).sum()))
+            ridge_E[e] = _ridge(linear, member.labels, width=width)
         if start_generator:
-            _start_generator(generator, e, gaussian_ID)
+            _start_generator(generator, e, _for_noise(gaussian_ID, recipe, len(linear.bias)))
     return ridge_E
+
+
+def start_beside(
+    generator: Generator,
+    discriminator: Discriminator,
+    member: Member,
+    space: PrincipalSpace,
+    real_ND: Tensor,
+    places_N: np.ndarray,
+) -> Tensor:
+    """Start one member's players of several tasks: class heads task by task, one generator for all.
+
+    Each task has class means of its own; the noise spans the covariance about them, pooled over
+    tasks by their rows. Gains are the geometric mean of the tasks'.
+
+    Args:
+        generator: Of the member; changed in place.
+        discriminator: Of the member; changed in place.
+        member: Its labels, each within its row's task, and its recipe.
+        space: The players' coordinates.
+        real_ND: Real embeddings in these coordinates.
+        places_N: The task of each row, from 0 on.
+
+    Returns:
+        (1,) ridge that the discriminator's skips keep in training, the mean of the tasks'.
+    """
+    recipe = member.recipe
+    spectra = recipe.discriminator.spectra
+    gains_SD = np.stack([space.gain(spectrum).double().numpy() for spectrum in spectra])
+    start_discriminator = recipe.discriminator.warm_start and discriminator.skips is not None
+    start_generator = recipe.generator.warm_start and generator.skip is not None
+    if len(spectra) == 1:
+        discriminator.gain_ED.copy_(space.gain(spectra[0]))
+    if not (start_discriminator or start_generator or len(spectra) > 1):
+        return torch.zeros(1)
+    starts, ridges = [], []
+    for place in np.unique(places_N):
+        mine = places_N == place
+        own = replace(member, labels=member.labels[mine])
+        rows_nD = real_ND[torch.from_numpy(mine)]
+        starts.append(_start(own, rows_nD, gains_SD, generative=start_generator))
+        ridges.append(_ridge(starts[-1].linear, own.labels, width=real_ND.shape[1]))
+    gain_D = np.exp(np.mean([np.log(start.gain_D) for start in starts], axis=0))
+    discriminator.gain_ED[0] = torch.from_numpy(gain_D)
+    if start_generator:
+        pooled_ID = _pooled(starts, np.unique(places_N, return_counts=True)[1])
+        classes = sum(len(start.linear.bias) for start in starts)
+        _start_generator(generator, 0, _for_noise(pooled_ID, recipe, classes))
+    if not start_discriminator:
+        return torch.zeros(1)
+    for place, start in enumerate(starts):
+        _start_discriminator(discriminator, 0, start.linear, gain_D, place=place)
+    return torch.tensor([float(np.mean(ridges))])
+
+
+def _pooled(starts: Sequence["_Start"], rows: np.ndarray) -> np.ndarray:
+    """Put the tasks' Gaussians together: one covariance, all class means, (Z + K, D)."""
+    if len(starts) == 1:
+        return starts[0].gaussian_ID
+    counts = [len(start.linear.bias) for start in starts]
+    parts = [
+        np.split(start.gaussian_ID, [len(start.gaussian_ID) - count])
+        for start, count in zip(starts, counts, strict=True)
+    ]
+    shares = rows / rows.sum()
+    spreads = [spread for spread, _ in parts]
+    covariance = np.sum([p * s.T @ s for p, s in zip(shares, spreads, strict=True)], axis=0)
+    variances, axes = np.linalg.eigh(covariance)
+    noise_width = len(parts[0][0])
+    kept = np.argsort(variances)[::-1][:noise_width]
+    spread = np.zeros_like(parts[0][0])
+    spread[: len(kept)] = (axes[:, kept] * np.sqrt(np.maximum(variances[kept], 0.0))).T
+    return np.concatenate([spread, *(means for _, means in parts)])
+
+
+def _for_noise(gaussian: np.ndarray, recipe: Recipe, classes: int) -> np.ndarray:
+    """Fit a map from standard normal noise to the noise that the recipe has."""
+    uniform = recipe.generator.noise == "uniform"
+    return for_uniform_noise(gaussian, classes=classes) if uniform else gaussian
+
+
+def _ridge(linear: LinearClassifier, labels: np.ndarray, *, width: int) -> float:
+    """Return the penalty of logistic regression as one on the skip's squares."""
+    # Two classes are a symmetric pair of logits, whose squares sum to half of w's.
+    pair = 2.0 if linear.bias.shape == (2,) else 1.0
+    return pair * width / (linear.strength * int((labels >= 0).sum()))
 
 
 class _Start(NamedTuple):
@@ -102,8 +187,6 @@ def _start(member: Member, real_ND: Tensor, gains_SD: np.ndarray, *, generative:
             weights=(1 - half) * linear.weights + half * weights,
             bias=(1 - half) * linear.bias + half * bias,
         )
-    if member.recipe.generator.noise == "uniform":
-        gaussian_ID = for_uniform_noise(gaussian_ID, classes=len(linear.bias))
     return _Start(linear, gain_D, gaussian_ID)
 
 
@@ -146,10 +229,15 @@ def _rows(real_ND: Tensor, rows: np.ndarray) -> np.ndarray:
 
 @torch.no_grad()
 def _start_discriminator(
-    player: Discriminator, e: int, linear: LinearClassifier, gain_D: np.ndarray
+    player: Discriminator,
+    e: int,
+    linear: LinearClassifier,
+    gain_D: np.ndarray,
+    *,
+    place: int = 0,
 ) -> None:
     assert player.skips is not None
-    skip_EDC, head = linears(player.skips)[0].weight_EIO, linears(player.heads)[0]
+    skip_EDC, head = linears(player.skips)[place].weight_EIO, linears(player.heads)[place]
     assert head.bias_E1O is not None
     skip_EDC[e] = torch.from_numpy(linear.weights / gain_D[:, None])
     head.weight_EIO[e].zero_()

@@ -29,6 +29,7 @@ _MOST_FAKES = 20
 _STAGES = {
     "read": "reading data and encoder",
     "embed": "embedding the texts",
+    "embed for baselines": "embedding them as the encoder was, for the baselines",
     "pretrain": "contrastive stage",
     "adapt": "moving the encoder ahead of the GAN",
     "train": "training",
