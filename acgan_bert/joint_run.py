@@ -28,8 +28,8 @@ def unlabeled_rows(recipe: Recipe) -> int:
     """Return the rows without a label in each batch: labelled ones have their share of the whole.
 
     Example:
-        >>> unlabeled_rows(Recipe())  # 16 labelled rows are half of a batch
-        16
+        >>> unlabeled_rows(Recipe())  # 16 labelled rows are a quarter of a batch
+        48
     """
     share = recipe.semisupervised.labeled_share
     return round(recipe.multitask.batch_size * (1 - share) / share)
