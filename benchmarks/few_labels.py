@@ -39,7 +39,7 @@ FIRST_TUNING_DRAW = 100
 CELLS = ("8", "16", "1 %", "5 %")
 FIELDS = ("corpus", "cell", "draw", "labels", "method", "accuracy", "seconds")
 OURS, PEER = "few-labels", "setfit"
-METHODS = (OURS, "no rounds", "no adaptation", PEER)
+METHODS = (OURS, "with rounds", "no adaptation", PEER)
 """What is trained; ``few-labels, no GAN`` and its like come along: the classifier of the rounds on
 the same vectors."""
 
@@ -61,8 +61,8 @@ def visible(corpus: Corpus, cell: str, draw: int) -> Corpus:
 
 
 def variant(recipe: Recipe, method: str) -> Recipe:
-    """Take a stage out of the recipe."""
-    changes = {"no rounds": {"adaptation.rounds": 0}, "no adaptation": {"adaptation.updates": 0}}
+    """Put a stage into the recipe, or take one out."""
+    changes = {"with rounds": {"adaptation.rounds": 2}, "no adaptation": {"adaptation.updates": 0}}
     return apply(recipe, changes.get(method, {}))
 
 
@@ -151,7 +151,7 @@ def report(out: Path) -> None:
         if other == OURS or OURS not in set(table.method):
             continue
         cells, overall = compare(table, other)
-        summary[other] = {"overall": overall, "cells": cells.to_dict("records")}
+        summary[other] = {"overall": overall, "cells": json.loads(cells.to_json(orient="records"))}
         print(f"\n{OURS} against {other}: {json.dumps(overall)}")
         print(cells.round(4).to_string(index=False))
     (out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
