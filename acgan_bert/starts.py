@@ -51,13 +51,10 @@ def start_players(
         (E,) ridge that each discriminator's skip keeps in training; 0 where it is not started.
     """
     recipe, ridge_E = members[0].recipe, torch.zeros(len(members))
-    spectra = recipe.discriminator.spectra
-    gains_SD = np.stack([space.gain(spectrum).double().numpy() for spectrum in spectra])
+    gains_SD = _gains(discriminator, recipe, space)
     start_discriminator = recipe.discriminator.warm_start and discriminator.skips is not None
     start_generator = recipe.generator.warm_start and generator.skip is not None
-    if len(spectra) == 1:
-        discriminator.gain_ED.copy_(space.gain(spectra[0]))
-    if not (start_discriminator or start_generator or len(spectra) > 1):
+    if not (start_discriminator or start_generator or len(gains_SD) > 1):
         return ridge_E
     width = real_ND.shape[1]
     starts: dict[tuple[bytes, int], _Start] = {}
@@ -100,13 +97,10 @@ def start_beside(
         (1,) ridge that the discriminator's skips keep in training, the mean of the tasks'.
     """
     recipe = member.recipe
-    spectra = recipe.discriminator.spectra
-    gains_SD = np.stack([space.gain(spectrum).double().numpy() for spectrum in spectra])
+    gains_SD = _gains(discriminator, recipe, space)
     start_discriminator = recipe.discriminator.warm_start and discriminator.skips is not None
     start_generator = recipe.generator.warm_start and generator.skip is not None
-    if len(spectra) == 1:
-        discriminator.gain_ED.copy_(space.gain(spectra[0]))
-    if not (start_discriminator or start_generator or len(spectra) > 1):
+    if not (start_discriminator or start_generator or len(gains_SD) > 1):
         return torch.zeros(1)
     starts, ridges = [], []
     for place in np.unique(places_N):
@@ -126,6 +120,14 @@ def start_beside(
     for place, start in enumerate(starts):
         _start_discriminator(discriminator, 0, start.linear, gain_D, place=place)
     return torch.tensor([float(np.mean(ridges))])
+
+
+def _gains(discriminator: Discriminator, recipe: Recipe, space: PrincipalSpace) -> np.ndarray:
+    """Return the gains (S, D) that there are to average over; a single one is set at once."""
+    spectra = recipe.discriminator.spectra
+    if len(spectra) == 1:
+        discriminator.gain_ED.copy_(space.gain(spectra[0]))
+    return np.stack([space.gain(spectrum).double().numpy() for spectrum in spectra])
 
 
 def _pooled(starts: Sequence["_Start"], rows: np.ndarray) -> np.ndarray:
