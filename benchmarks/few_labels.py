@@ -6,9 +6,10 @@ Run from the repository, with the data folder beside it and the extras ``offline
 
 Every method sees the same labelled ids and begins with the same encoder; no setting depends on the
 data set or the number of labels. Seconds are those of one process from the loaded encoder to the
-probabilities of the test rows. What ``table.csv`` has is not repeated; ``--worker 1/2`` and ``2/2``
-share the rest, but seconds compare within a row only while they have as many cores each. Settings
-are chosen with ``--tuning``: draws from 100 on, scored on rows set aside of the training parts.
+probabilities of the test rows: on the clock, and of the processor (all threads), which compare also
+where other programs ran beside, as long as methods had as many threads. What ``table.csv`` has is
+not repeated; ``--worker 1/2`` and ``2/2`` share the rest. Settings are chosen with ``--tuning``:
+draws from 100 on, scored on rows set aside of the training parts.
 """
 
 import argparse
@@ -16,12 +17,13 @@ import json
 import time
 from collections.abc import Iterator
 from copy import deepcopy
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 
 from acgan_bert.adapted import adapted_encoder, guess_classes
 from acgan_bert.encoding import embed_rows
@@ -37,11 +39,35 @@ from mtl.text.splits import draw_labels, set_aside
 
 FIRST_TUNING_DRAW = 100
 CELLS = ("8", "16", "1 %", "5 %")
-FIELDS = ("corpus", "cell", "draw", "labels", "method", "accuracy", "seconds")
+FIELDS = (
+    "corpus",
+    "cell",
+    "draw",
+    "labels",
+    "method",
+    "accuracy",
+    "wall_seconds",
+    "processor_seconds",
+)
 OURS, PEER = "few-labels", "setfit"
 METHODS = (OURS, "with rounds", "no adaptation", PEER)
 """What is trained; ``few-labels, no GAN`` and its like come along: the classifier of the rounds on
 the same vectors."""
+
+
+@dataclass
+class Clock:
+    """Wall and processor seconds of the parts of a program that were run within it."""
+
+    seconds: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))
+
+    def __enter__(self) -> "Clock":
+        self._started = np.array([time.monotonic(), time.process_time()])
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        now = np.array([time.monotonic(), time.process_time()])
+        self.seconds = self.seconds + now - self._started
 
 
 def parts(data: Path, *, tuning: bool) -> Iterator[tuple[str, Corpus, Corpus]]:
@@ -68,24 +94,24 @@ def variant(recipe: Recipe, method: str) -> Recipe:
 
 def ours(
     rows: Corpus, test: Corpus, encoder: TextEncoder, recipe: Recipe
-) -> Iterator[tuple[str, np.ndarray, float]]:
-    """Yield probabilities and seconds, of the GAN and of the classifier on the same vectors."""
-    started = time.monotonic()
-    moved = deepcopy(encoder)
-    if recipe.adaptation.updates:
-        moved = adapted_encoder(recipe, rows, encoder)
-    vectors, asked = (
-        np.asarray(embed_rows(part, moved, recipe.encoder, cached=False).vectors)
-        for part in (rows, test)
-    )
-    embedded = time.monotonic()
-    both, hidden = np.concatenate([vectors, asked]), np.full(len(asked), -1)
-    guessed = guess_classes(both, np.concatenate([rows.labels, hidden]))[len(vectors) :]
-    yield ", no GAN", guessed, time.monotonic() - started
-    ended = time.monotonic()
-    model = train_gan(TrainingRows(vectors, rows.labels, rows.task.classes), recipe)
-    probabilities = model.predict_proba(asked)
-    yield "", probabilities, embedded - started + time.monotonic() - ended
+) -> Iterator[tuple[str, NDArray[np.floating], Clock]]:
+    """Yield probabilities and time: the classifier of the rounds, then the GAN on its vectors."""
+    with Clock() as vectors_clock:
+        moved = deepcopy(encoder)
+        if recipe.adaptation.updates:
+            moved = adapted_encoder(recipe, rows, encoder)
+        vectors, asked = (
+            np.asarray(embed_rows(part, moved, recipe.encoder, cached=False).vectors)
+            for part in (rows, test)
+        )
+    with Clock(vectors_clock.seconds) as clock:
+        both, hidden = np.concatenate([vectors, asked]), np.full(len(asked), -1)
+        guessed = guess_classes(both, np.concatenate([rows.labels, hidden]))[len(vectors) :]
+    yield ", no GAN", guessed, clock
+    with Clock(vectors_clock.seconds) as clock:
+        model = train_gan(TrainingRows(vectors, rows.labels, rows.task.classes), recipe)
+        probabilities = model.predict_proba(asked)
+    yield "", probabilities, clock
 
 
 def run_cell(
@@ -93,27 +119,28 @@ def run_cell(
 ) -> Iterator[dict[str, object]]:
     """Yield a record for the method, and for what comes along with it."""
     if method == PEER:
-        started = time.monotonic()
-        labeled = rows.select(np.flatnonzero(rows.labels >= 0))
-        probabilities = setfit_probabilities(labeled, test, encoder, recipe)
-        found = iter([("", probabilities, time.monotonic() - started)])
+        with Clock() as clock:
+            labeled = rows.select(np.flatnonzero(rows.labels >= 0))
+            probabilities = setfit_probabilities(labeled, test, encoder, recipe)
+        found = iter([("", probabilities, clock)])
     else:
         found = ours(rows, test, encoder, variant(recipe, method))
-    for suffix, probabilities, seconds in found:
+    for suffix, probabilities, clock in found:
         yield {
             "labels": int((rows.labels >= 0).sum()),
             "method": method + suffix,
             "accuracy": float((probabilities.argmax(1) == test.labels).mean()),
-            "seconds": round(seconds, 2),
+            "wall_seconds": round(float(clock.seconds[0]), 2),
+            "processor_seconds": round(float(clock.seconds[1]), 2),
         }
 
 
 def compare(table: pd.DataFrame, other: str) -> tuple[pd.DataFrame, dict[str, float]]:
     """Compare few-labels with another method, by cell and paired over all cells and draws."""
     keys = ["corpus", "cell", "draw"]
-    wide = table.pivot(index=keys, columns="method", values=["accuracy", "seconds"])
+    wide = table.pivot(index=keys, columns="method", values=["accuracy", "processor_seconds"])
     wide = wide.loc[:, (slice(None), [OURS, other])].dropna()
-    accuracy, seconds = wide["accuracy"], wide["seconds"]
+    accuracy, seconds = wide["accuracy"], wide["processor_seconds"]
     difference = accuracy[OURS] - accuracy[other]
     groups = difference.groupby(level=["corpus", "cell"], sort=False)
     cells = pd.DataFrame(
