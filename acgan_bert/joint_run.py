@@ -14,8 +14,10 @@ from acgan_bert.joint_rows import chosen_rows, row_vectors
 from acgan_bert.parts import Parts
 from acgan_bert.recipe import Recipe
 from acgan_bert.rundir import EMBEDDINGS, MODEL
+from acgan_bert.scores import rejection, rejection_notes
 from acgan_bert.trainer import HeldOut, TrainingRows
 from mtl.bert.model import MultitaskModel, pair_input
+from mtl.evaluate import predict_rows
 from mtl.settings import TaskData
 from mtl.text.data import Corpus
 from mtl.text.tokens import TokenizedCorpus
@@ -51,18 +53,22 @@ def finish_players(
         out: Directory of the run.
 
     Returns:
-        The measures by task, as of a run of the GAN alone, and notes.
+        The measures by task, as of a run of the GAN alone, for class tasks with ``rejection`` of
+        the heads' answers by the GAN's p(fake); and notes.
     """
     measures, notes = {}, []
     for name, trained in task_models(gan).items():
-        trained.save_pretrained(out / MODEL / PLAYERS / name)
         task, kind = data[name].train, gan.tasks[name]
         rows = chosen_rows(task.corpus.labels, seed=gan.recipe.seed)
         vectors = row_vectors(gan.model, name, task, rows).numpy()
+        corpora = parts[name].held_out()
         held_out = {
             part: HeldOut(text_vectors(gan.model, name, corpus), corpus.labels)
-            for part, corpus in parts[name].held_out().items()
+            for part, corpus in corpora.items()
         }
+        if "dev" in held_out:
+            trained.calibrate(held_out["dev"].vectors, held_out["dev"].labels)
+        trained.save_pretrained(out / MODEL / PLAYERS / name)
         labels = task.corpus.labels[rows]
         split = replace(parts[name].split, labeled=rows[labels >= 0])
         measures[name], said = judge_generator(
@@ -73,14 +79,25 @@ def finish_players(
             folder=out / EMBEDDINGS / name,
             recipe=gan.recipe,
         )
+        if held_out and kind.output == "classes":
+            on, part = next(iter(held_out.items()))
+            answers = predict_rows(gan.model, name, text_rows(gan.model, name, corpora[on]))
+            doubts = rejection(answers, trained.p_fake(part.vectors), part.labels)
+            measures[name]["rejection"] = {"on": on, "rows": len(part.labels)} | doubts
+            said += rejection_notes(measures[name]["rejection"])
         notes += [f"{name}: {note}" for note in said]
     return measures, notes
 
 
 def text_vectors(model: MultitaskModel, task: str, corpus: Corpus) -> np.ndarray:
     """Return the vectors (N, D) that stand for the rows of a corpus in a task's game."""
+    rows = text_rows(model, task, corpus)
+    return row_vectors(model, task, rows, np.arange(len(corpus))).numpy()
+
+
+def text_rows(model: MultitaskModel, task: str, corpus: Corpus) -> TokenizedCorpus:
+    """Tokenize a corpus as a task of a model reads it."""
     encoder, head = model.encoder, model.head_settings[task]
-    tokens = TokenizedCorpus(
+    return TokenizedCorpus(
         corpus, encoder.tokenizer, pair_input=pair_input(head), max_length=encoder.max_length
     )
-    return row_vectors(model, task, tokens, np.arange(len(corpus))).numpy()

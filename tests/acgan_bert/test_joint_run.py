@@ -65,6 +65,15 @@ def test_the_result_has_scores_of_tasks_and_measures_of_the_generator(finished):
     assert set(result["dev"]) == {*TASKS, "overall"}
 
 
+def test_answers_of_the_heads_are_rejected_by_what_the_gan_takes_for_fakes(finished):
+    measures = read(finished / "result.json")["generator"]
+    assert "rejection" not in measures["similarity"]
+    for task in ("sentiment", "paraphrase"):
+        found = measures[task]["rejection"]
+        assert found["on"] == "dev"
+        assert {0 <= found[by]["aurc"] <= 1 for by in ("p_fake", "confidence")} == {True}
+
+
 def test_predictions_have_the_reject_score_of_the_tasks_gan(finished, tmp_path):
     new = tmp_path / "new.csv"
     new.write_text("sentence\na good film\na bad film\n", encoding="utf-8")
