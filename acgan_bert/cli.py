@@ -16,11 +16,13 @@ from mtl.errors import InputError
 
 DONE, BAD_INPUT, INTERRUPTED = 0, 2, 130
 _RUNS, _DATA = "acgan_bert.cli_runs", "acgan_bert.cli_data"
+_STUDY = "acgan_bert.cli_study"
 
 VERBS = {
     "demo": (_RUNS, "the main job on built-in sentences: trains, compares, draws; no network"),
     "train": (_RUNS, "one run by a recipe: the GAN beside its baselines, or a multitask BERT"),
-    "resume": (_RUNS, "go on with an interrupted run from its last checkpoint"),
+    "resume": (_RUNS, "go on with an interrupted run or study from its last checkpoint"),
+    "study": (_STUDY, "a grid of recipes and seeds: depth, labels, unlabelled text, ablation"),
     "predict": (_DATA, "labels and probabilities for new sentences, as CSV"),
     "sample": (_DATA, "fake embeddings of a label, with their nearest real sentences"),
     "embed": (_DATA, "the embedding matrix of a corpus"),

@@ -54,10 +54,20 @@ def train(words: Sequence[str], summary: str) -> None:
 
 
 def resume(words: Sequence[str], summary: str) -> None:
-    """Go on with a run."""
-    parser = new_parser("resume", usage="RUN", description=summary)
-    parser.add_argument("run", type=str, help="Directory of the interrupted run.")
-    directory = Path(parse(parser, words).run)
+    """Go on with a run or a study."""
+    from acgan_bert.cli_study import add_means_flags, means_of, resume_study
+
+    parser = new_parser("resume", usage="RUN|STUDY", description=summary)
+    parser.add_argument("run", type=str, help="Directory of the interrupted run, or of a study.")
+    add_means_flags(parser)
+    arguments = parse(parser, words)
+    directory = Path(arguments.run)
+    if (directory / "study.json").is_file():
+        resume_study(directory, means_of(arguments))
+        return
+    for name in ("engine", "ray_address", "workers"):
+        if arguments.get(name) is not None:
+            raise InputError(f"--{name}: {directory} is no study; leave it out")
 
     from acgan_bert import run
 

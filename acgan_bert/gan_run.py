@@ -15,9 +15,9 @@ import numpy as np
 
 from acgan_bert.adapted import adapted_encoder, write_moved
 from acgan_bert.baselines import classifier_baselines
-from acgan_bert.encoding import embed_rows, open_encoder, write_identity
+from acgan_bert.encoding import open_encoder, write_identity
 from acgan_bert.finetuning import finetune
-from acgan_bert.generator_judge import judge_generator
+from acgan_bert.generator_judge import judge_generator, reference_for
 from acgan_bert.model import GANModel
 from acgan_bert.parts import Parts, read_parts
 from acgan_bert.progress import Stages
@@ -30,6 +30,7 @@ from acgan_bert.rundir import (
     METRICS,
     MODEL,
     RESULT,
+    SERIES,
     MetricsLog,
     StepLog,
 )
@@ -42,8 +43,10 @@ from acgan_bert.scores import (
     score,
 )
 from acgan_bert.setfit_peer import SETFIT, check_setfit, setfit_probabilities
+from acgan_bert.snapshots import Snapshots
 from acgan_bert.trackers import Tracker
-from acgan_bert.trainer import HeldOut, TrainingRows, train_gan
+from acgan_bert.trainer import train_gan
+from acgan_bert.vectors import PartVectors, embed_parts, sources_of
 from mtl.bert.encoder import TextEncoder
 from mtl.files import write_json
 
@@ -124,14 +127,6 @@ class _Bench:
     """Whether the encoder is this run's own."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Vectors:
-    """The embeddings of the training rows that are used, and of the held-out parts by name."""
-
-    rows: TrainingRows
-    held_out: dict[str, HeldOut]
-
-
 def _move(bench: _Bench) -> _Bench:
     """Move the encoder where the recipe says so, from the checkpoint where there is one."""
     if not bench.recipe.adaptation.updates:
@@ -150,38 +145,20 @@ def _move(bench: _Bench) -> _Bench:
     return replace(bench, encoder=moved, moved=True)
 
 
-def _embed(bench: _Bench, stage: str = "embed") -> _Vectors:
+def _embed(bench: _Bench, stage: str = "embed") -> PartVectors:
     """Embed every source, or read what an earlier run left in the cache."""
     parts = bench.parts
-    held_out = parts.held_out()
-    sources = {"pool": parts.pool}
-    sources |= {name: part for name, part in held_out.items() if name not in parts.taken}
-    vectors: dict[str, np.ndarray] = {}
-    before = 0
-    with bench.stages(stage, sum(map(len, sources.values()))) as advance:
-        for name, corpus in sources.items():
-
-            def report(done: int, _: int, start: int = before) -> None:
-                advance(start + done)
-
-            vectors[name] = embed_rows(
-                corpus,
-                bench.encoder,
-                bench.recipe.encoder,
-                cached=not bench.moved,  # nobody else will ask for them
-                progress=report,
-            ).vectors
-            before += len(corpus)
-    pool = vectors["pool"]
-    vectors |= {name: pool[parts.pool_rows(held_out[name])] for name in parts.taken}
-    rows = TrainingRows(
-        pool[parts.pool_rows(parts.train)[parts.rows()]], parts.visible(), parts.task.classes
-    )
-    scored = {name: HeldOut(vectors[name], part.labels) for name, part in held_out.items()}
-    return _Vectors(rows, scored)
+    with bench.stages(stage, sum(map(len, sources_of(parts).values()))) as advance:
+        return embed_parts(
+            parts,
+            bench.encoder,
+            bench.recipe.encoder,
+            cached=not bench.moved,  # nobody else will ask for them
+            progress=advance,
+        )
 
 
-def _train(bench: _Bench, vectors: _Vectors) -> GANModel:
+def _train(bench: _Bench, vectors: PartVectors) -> GANModel:
     """Train the GAN, from its checkpoint where there is one."""
     record = MetricsLog(bench.out / METRICS, tracker=bench.tracker)
     with bench.stages("train", bench.recipe.training.steps) as advance:
@@ -192,9 +169,19 @@ def _train(bench: _Bench, vectors: _Vectors) -> GANModel:
             record=record,
             checkpoint=bench.out / CHECKPOINT,
             progress=advance,
+            watch=_snapshots(bench, vectors),
         )
     bench.stages.seconds["train"] = round(record.seconds(), 3)
     return model
+
+
+def _snapshots(bench: _Bench, vectors: PartVectors) -> Snapshots | None:
+    """Keep fakes of the rows that the generator will be judged on, where they will be drawn."""
+    if not bench.recipe.report.figures:
+        return None
+    reference = reference_for(vectors.rows, vectors.held_out, bench.parts, bench.recipe)
+    classes = bench.parts.task.classes
+    return Snapshots(bench.out / SERIES, reference.labels, classes=classes, recipe=bench.recipe)
 
 
 def _finetune(bench: _Bench) -> tuple[_Bench, GANModel]:
@@ -227,7 +214,7 @@ def _finetune(bench: _Bench) -> tuple[_Bench, GANModel]:
     return replace(bench, encoder=encoder, moved=True), model
 
 
-def _save(bench: _Bench, model: GANModel, vectors: _Vectors) -> None:
+def _save(bench: _Bench, model: GANModel, vectors: PartVectors) -> None:
     """Calibrate the model where there is dev, and write it with the encoder that it needs."""
     if "dev" in vectors.held_out:
         model.calibrate(vectors.held_out["dev"].vectors, vectors.held_out["dev"].labels)
@@ -238,7 +225,7 @@ def _save(bench: _Bench, model: GANModel, vectors: _Vectors) -> None:
     write_identity(bench.out / MODEL, task, bench.recipe.encoder, fingerprint)
 
 
-def _compare(bench: _Bench, model: GANModel, vectors: _Vectors, plain: _Bench) -> dict[str, Any]:
+def _compare(bench: _Bench, model: GANModel, vectors: PartVectors, plain: _Bench) -> dict[str, Any]:
     """Score the model on the held-out parts, and the baselines beside it on the first of them.
 
     Baselines stand on the encoder as it was opened: that is what a user would pick instead.
@@ -273,7 +260,7 @@ def _compare(bench: _Bench, model: GANModel, vectors: _Vectors, plain: _Bench) -
     return result
 
 
-def _baselines(bench: _Bench, vectors: _Vectors, on: str) -> dict[str, dict[str, np.ndarray]]:
+def _baselines(bench: _Bench, vectors: PartVectors, on: str) -> dict[str, dict[str, np.ndarray]]:
     """Train the baselines; returns the probabilities (N, C) for a held-out part, by baseline."""
     names = bench.recipe.report.baselines
     to_score = {on: vectors.held_out[on].vectors}
@@ -286,7 +273,9 @@ def _baselines(bench: _Bench, vectors: _Vectors, on: str) -> dict[str, dict[str,
     return found
 
 
-def _judge(bench: _Bench, model: GANModel, vectors: _Vectors) -> tuple[dict[str, Any], list[str]]:
+def _judge(
+    bench: _Bench, model: GANModel, vectors: PartVectors
+) -> tuple[dict[str, Any], list[str]]:
     """Measure the generator, write what it was judged on; returns the measures, and notes."""
     with bench.stages("measure"):
         return judge_generator(

@@ -41,7 +41,7 @@ def judge_generator(
     Returns:
         The measures, empty where there are too few real rows, and notes.
     """
-    reference = _reference(rows, held_out, parts, recipe)
+    reference = reference_for(rows, held_out, parts, recipe)
     fake = model.sample(reference.labels, seed=recipe.seed)
     described = describe_fakes(
         model, fake, reference.labels, reference=reference, training=rows.vectors
@@ -56,7 +56,21 @@ def judge_generator(
     return measures, notes
 
 
-def _reference(
+def measure_generator(
+    model: GANModel,
+    rows: TrainingRows,
+    *,
+    held_out: Mapping[str, HeldOut],
+    parts: Parts,
+    recipe: Recipe,
+) -> dict[str, Any]:
+    """Return the measures of :func:`judge_generator`, and write nothing."""
+    reference = reference_for(rows, held_out, parts, recipe)
+    fake = model.sample(reference.labels, seed=recipe.seed)
+    return judge(reference, fake, rows, seed=recipe.seed)
+
+
+def reference_for(
     rows: TrainingRows, held_out: Mapping[str, HeldOut], parts: Parts, recipe: Recipe
 ) -> Reference:
     """Take the rows to judge on from the test part, else dev, else the labelled training rows."""

@@ -6,12 +6,12 @@ generator must beat before it means anything.
 
 import json
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from safetensors.numpy import save
 
@@ -21,14 +21,11 @@ from acgan_bert.rundir import EMBEDDINGS
 from acgan_bert.trainer import HeldOut, TrainingRows
 from analysis import (
     collapse_report,
-    frechet_distance,
-    kernel_distance,
+    measure_all,
     memorized,
     nearest_real,
-    prdc,
     read_run,
     read_samples,
-    real_floor,
     typicality,
 )
 from mtl.errors import InputError
@@ -40,21 +37,16 @@ Labels = NDArray[np.int64]
 
 NEIGHBORS = 3
 PRDC_NEIGHBORS = 5
-# Half of the rows, the size of the floor's parts, must hold more rows than PRDC looks at.
+# Half of the rows, the size of the parts that are measured, must hold more rows than PRDC looks at.
 LEAST_ROWS = 2 * (PRDC_NEIGHBORS + 1)
+# What a result holds of the whole at first sight, and what its floor is called.
+KEYS = {
+    "frechet_distance": "frechet",
+    "kernel_distance": "kernel",
+    **{name: name for name in ("precision", "recall", "density", "coverage")},
+}
 # Beyond these, training rows are not looked at for memorization: float64 copies would fill memory.
 MOST_TRAINING_ROWS = 50_000
-
-
-def _neighborhoods(name: str) -> Callable[[Vectors, Vectors], float]:
-    return lambda real, fake: float(getattr(prdc(real, fake, k=PRDC_NEIGHBORS), name))
-
-
-_MEASURES: dict[str, Callable[..., float]] = {
-    "frechet_distance": frechet_distance,
-    "kernel_distance": kernel_distance,
-    **{name: _neighborhoods(name) for name in ("precision", "recall", "density", "coverage")},
-}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,46 +92,40 @@ def _describe(corpus: Corpus, row: int, label: int) -> dict[str, Any]:
 
 
 def measure(
-    reference: Reference,
-    fake: Vectors,
-    *,
-    floors: dict[str, float],
-    classes: tuple[str, ...],
-    seed: int,
+    reference: Reference, fake: Vectors, *, classes: tuple[str, ...], seed: int
 ) -> dict[str, Any]:
     """Measure fakes, one for each reference row and of its class, in the same order.
 
-    Distances and neighborhoods are taken between half of the rows and as many fakes: floors are
-    taken between the two halves of the real rows, and everything here depends on the size.
+    Everything here depends on the number of rows. So distances and neighborhoods are means over
+    halves of the rows and of the fakes, and their floors over halves of the real rows.
 
     Returns:
-        Measures by name, and the floors among them.
+        Overall measures by name, and the floors among them; ``measures``, the rows of
+        :func:`analysis.measure_all` with intervals and p-values, overall and by class; and
+        ``collapse``.
     """
-    size = len(reference.vectors) // 2
-    report = collapse_report(reference.vectors, reference.labels, fake, reference.labels, rng=seed)
-    collapse = json.loads(report.to_json(orient="records"))
-    for row in collapse:
-        row["class"] = row["class"] if row["class"] == "overall" else classes[int(row["class"])]
+    real, labels = reference.vectors, reference.labels
+    collapse = _records(collapse_report(real, labels, fake, labels, rng=seed), classes)
+    table = measure_all(real, labels, fake, labels, k=PRDC_NEIGHBORS, rng=seed)
+    overall = table[table["class"] == "overall"].set_index("measure")
     return {
-        **{name: of(reference.vectors[:size], fake[:size]) for name, of in _MEASURES.items()},
-        **floors,
+        **{name: float(overall.loc[name, "value"]) for name in KEYS},
+        **{f"{KEYS[name]}_floor": float(overall.loc[name, "floor"]) for name in KEYS},
         "label_recovery": collapse[-1]["conditional_accuracy"],
         "label_recovery_floor": collapse[-1]["conditional_floor"],
         "on": reference.on,
-        "rows": size,
+        "rows": int(overall["rows"].iloc[0]),
+        "measures": _records(table, classes),
         "collapse": collapse,
     }
 
 
-def measure_floors(reference: Reference, *, seed: int) -> dict[str, float]:
-    """Measure half of the real rows against the other half."""
-    size = len(reference.vectors) // 2
-    return {
-        f"{name.removesuffix('_distance')}_floor": real_floor(
-            reference.vectors, of, size=size, rng=seed
-        ).mean
-        for name, of in _MEASURES.items()
-    }
+def _records(table: pd.DataFrame, classes: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Return the rows of a table, with None for NaN and classes by their names."""
+    rows: list[dict[str, Any]] = json.loads(table.to_json(orient="records", double_precision=15))
+    for row in rows:
+        row["class"] = row["class"] if row["class"] == "overall" else classes[int(row["class"])]
+    return rows
 
 
 def judge(reference: Reference, fake: Vectors, rows: TrainingRows, *, seed: int) -> dict[str, Any]:
@@ -149,7 +135,7 @@ def judge(reference: Reference, fake: Vectors, rows: TrainingRows, *, seed: int)
         reference: R real rows.
         fake: (R, D) fakes of the same classes in the same order.
         rows: What the generator was trained on.
-        seed: Of the Gaussian's fakes and the floors.
+        seed: Of the Gaussian's fakes and of the halves.
 
     Returns:
         Measures by name, and under ``baselines`` those of ``class_gaussian``; empty where there
@@ -161,10 +147,10 @@ def judge(reference: Reference, fake: Vectors, rows: TrainingRows, *, seed: int)
     gaussian = ClassGaussian.fit(
         rows.vectors[labeled], rows.labels[labeled], num_classes=len(rows.classes)
     )
-    floors = measure_floors(reference, seed=seed)
-    settings: dict[str, Any] = {"floors": floors, "classes": rows.classes, "seed": seed}
-    simple = measure(reference, gaussian.sample(reference.labels, seed=seed), **settings)
-    own = measure(reference, fake, **settings)
+    simple, own = (
+        measure(reference, made, classes=rows.classes, seed=seed)
+        for made in (gaussian.sample(reference.labels, seed=seed), fake)
+    )
     return own | {"baselines": {"class_gaussian": simple}}
 
 

@@ -19,6 +19,7 @@ from acgan_bert.recipe_tasks import (
     TaskRecipe,
     TasksRecipe,
 )
+from acgan_bert.recipe_watch import WatchRecipe
 
 __all__ = [
     "AdaptationRecipe",
@@ -38,6 +39,7 @@ __all__ = [
     "TaskRecipe",
     "TasksRecipe",
     "TrainingRecipe",
+    "WatchRecipe",
 ]
 
 
@@ -239,6 +241,8 @@ class Recipe:
     """How unlabelled rows take part."""
     training: TrainingRecipe = field(default_factory=TrainingRecipe)
     """The loop of the GAN, and the tracker of any run."""
+    watch: WatchRecipe = field(default_factory=WatchRecipe)
+    """The early warning of a generator that collapses."""
     tasks: TasksRecipe = field(default_factory=TasksRecipe)
     """What the multitask BERT predicts."""
     sharing: SharingRecipe = field(default_factory=SharingRecipe)

@@ -17,7 +17,7 @@ _OF_TASKS = ("tasks.", "sharing.", "smart.", "contrastive.")
 _OF_TEXT = ("data.", "adaptation.", "encoder.pair", "encoder.precision", "encoder.token_budget")
 _OF_GAN = (
     *("generator.", "discriminator.", "objective.", "semisupervised.", "training."),
-    "report.fakes",
+    *("report.fakes", "watch."),
 )
 _OF_STEPS = (
     *("training.steps", "training.batch_size"),

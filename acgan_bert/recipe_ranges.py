@@ -122,6 +122,9 @@ RANGES: Mapping[str, Range] = {
     "training.divergence_norm": _POSITIVE,
     "training.eval_every_steps": _COUNT,
     "training.checkpoint_every_steps": _COUNT,
+    "watch.every_steps": Range(0),
+    # Two parts of real rows, of fifteen at least each.
+    "watch.rows": Range(30),
     **{key: allowed for task in TASKS for key, allowed in _under(task, _DATA | _TASK).items()},
     "sharing.pal_size": Range(0),
     "sharing.shared_depth": Range(0, 16),

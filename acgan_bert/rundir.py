@@ -29,6 +29,7 @@ METRICS, RESULT, LOG, REPORT = "metrics.jsonl", "result.json", "log.txt", "repor
 CONFLICTS, CONTRASTIVE = "conflicts.jsonl", "contrastive.jsonl"
 ADAPTATION = "adaptation.jsonl"
 MODEL, CHECKPOINT, EMBEDDINGS, FIGURES = "model", "checkpoint", "embeddings", "figures"
+SERIES = "series"
 LOCK = ".lock"
 
 _LOGGERS = ("acgan_bert", "mtl", "analysis")
@@ -215,7 +216,11 @@ def read_recipe(run: Path) -> Recipe:
             f"{run}: not a run ({RECIPE} is missing); give a directory that acgan-bert train wrote"
         )
     recipe = load_recipe(str(run / RECIPE))
-    start = Path(str(read_json(run / ENVIRONMENT).get("directory", "")))
+    return located(recipe, Path(str(read_json(run / ENVIRONMENT).get("directory", ""))))
+
+
+def located(recipe: Recipe, start: Path) -> Recipe:
+    """Take the relative paths of a recipe from a folder, where they are not found from here."""
     sources = [f"{part}.{name}" for part in ("data", *TASKS) for name in ("train", "dev", "test")]
     paths = {key: _located(value_at(recipe, key), start) for key in (*sources, "encoder.name")}
     return apply(recipe, paths)

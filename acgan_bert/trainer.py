@@ -6,7 +6,7 @@ checkpoint gives the same weights as never having stopped, bit for bit on the CP
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,10 +25,13 @@ logger = logging.getLogger(__name__)
 
 Record = Callable[[dict[str, float]], None]
 Progress = Callable[[int, int], None]
+Watch = Callable[[Ensemble], Mapping[str, float]]
 
 
 GUARD_EVERY_STEPS = 10
 """Steps between two looks at the gradient norms; losses are looked at in every step."""
+STOPPED = "collapse/stopped"
+"""What a watch returns where training is to end, with the state of the last checkpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,7 @@ def train_gan(
     record: Record | None = None,
     checkpoint: Path | None = None,
     progress: Progress | None = None,
+    watch: Watch | None = None,
 ) -> GANModel:
     """Train the recipe's members on the same labels, each from a random stream of its own.
 
@@ -70,6 +74,8 @@ def train_gan(
         record: Called with a flat mapping at each evaluation.
         checkpoint: Directory of checkpoints; where it holds one, training goes on from it.
         progress: Called with (steps done, steps in all).
+        watch: Looks at the ensemble, and changes nothing in it, at the start and at each
+            evaluation, whose record gets the numbers that it returns.
 
     Returns:
         The trained model, its weights being the moving averages.
@@ -83,14 +89,14 @@ def train_gan(
         Member(recipe, rows.labels, recipe.seed * 1_000_003 + index)
         for index in range(recipe.training.members)
     ]
-    return train_members(
-        rows.vectors,
-        members,
+    return train_ensemble(
+        Ensemble(rows.vectors, members, num_classes=len(rows.classes)),
         classes=rows.classes,
         dev=dev,
         record=record,
         checkpoint=checkpoint,
         progress=progress,
+        watch=watch,
     )
 
 
@@ -103,14 +109,42 @@ def train_members(
     record: Record | None = None,
     checkpoint: Path | None = None,
     progress: Progress | None = None,
+    groups: Sequence[slice] = (),
 ) -> GANModel:
-    """Train any members over the same embeddings as one program; see :func:`train_gan`."""
-    ensemble = Ensemble(vectors, members, num_classes=len(classes))
-    training = members[0].recipe.training
+    """Train any members over the same embeddings as one program; see :func:`train_gan`.
+
+    Where groups of members are given, each has records of its own, with its place as ``group``.
+    """
+    return train_ensemble(
+        Ensemble(vectors, members, num_classes=len(classes)),
+        classes=classes,
+        dev=dev,
+        record=record,
+        checkpoint=checkpoint,
+        progress=progress,
+        groups=groups,
+    )
+
+
+def train_ensemble(
+    ensemble: Ensemble,
+    *,
+    classes: tuple[str, ...],
+    dev: HeldOut | None = None,
+    record: Record | None = None,
+    checkpoint: Path | None = None,
+    progress: Progress | None = None,
+    groups: Sequence[slice] = (),
+    watch: Watch | None = None,
+) -> GANModel:
+    """Train an ensemble from where it is; see :func:`train_gan` and :func:`train_members`."""
+    training = ensemble.recipe.training
     if checkpoint is not None and (saved := read_latest(checkpoint)) is not None:
         ensemble.load_state(saved)
         logger.info("continuing at step %d of %d", ensemble.step_number, training.steps)
     good, started = ensemble.state(), time.monotonic()
+    if watch is not None:
+        watch(ensemble)
     while ensemble.step_number < training.steps:
         losses = ensemble.step()
         step = ensemble.step_number
@@ -119,9 +153,15 @@ def train_members(
             losses |= ensemble.gradient_norms()
         if cause := _divergence(losses, training.divergence_norm):
             raise _diverged(cause, step, good, checkpoint)
-        if record is not None and (last or step % training.eval_every_steps == 0):
+        if last or step % training.eval_every_steps == 0:
             seconds = round(time.monotonic() - started, 3)
-            record({"step": step, "seconds": seconds, **_evaluate(ensemble, losses, dev)})
+            seen = {} if watch is None else watch(ensemble)
+            if record is not None:
+                for found in _evaluate(ensemble, losses, dev, groups):
+                    record({"step": step, "seconds": seconds, **found, **seen})
+            if STOPPED in seen:
+                ensemble.load_state(good)
+                break
         if last or step % training.checkpoint_every_steps == 0:
             good = ensemble.state()
             if checkpoint is not None:
@@ -198,13 +238,21 @@ def _diverged(
 
 
 def _evaluate(
-    ensemble: Ensemble, losses: dict[str, Tensor], dev: HeldOut | None
-) -> dict[str, float]:
-    """Return losses averaged over members, and the dev accuracy of their averaged prediction."""
-    scalars = {name: float(value_E.mean()) for name, value_E in losses.items()}
-    if dev is None or not (dev.labels >= 0).any():
-        return scalars
-    scored = dev.labels >= 0
-    x_ND = ensemble.space.standardize(torch.from_numpy(dev.vectors[scored]))
-    guesses = ensemble.class_probabilities(x_ND).mean(0).argmax(-1).numpy()
-    return scalars | {"dev_accuracy": float((guesses == dev.labels[scored]).mean())}
+    ensemble: Ensemble,
+    losses: dict[str, Tensor],
+    dev: HeldOut | None,
+    groups: Sequence[slice],
+) -> Iterator[dict[str, float]]:
+    """Yield losses averaged over members, and the dev accuracy of their averaged prediction."""
+    scored = None if dev is None else dev.labels >= 0
+    judged_ENC = None
+    if dev is not None and scored is not None and scored.any():
+        x_ND = ensemble.space.standardize(torch.from_numpy(dev.vectors[scored]))
+        judged_ENC = ensemble.class_probabilities(x_ND)
+    for place, group in enumerate(groups or (slice(None),)):
+        found = {"group": float(place)} if groups else {}
+        found |= {name: float(value_E[group].mean()) for name, value_E in losses.items()}
+        if dev is not None and judged_ENC is not None:
+            guesses = judged_ENC[group].mean(0).argmax(-1).numpy()
+            found["dev_accuracy"] = float((guesses == dev.labels[scored]).mean())
+        yield found

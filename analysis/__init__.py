@@ -10,15 +10,22 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from analysis.conflict_plots import conflict_map
     from analysis.curves import learning_curves
+    from analysis.map_plots import class_maps, embedding_map, series_maps
+    from analysis.map_store import read_maps, write_maps
     from analysis.metrics.collapse import collapse_report
-    from analysis.metrics.floors import Floor, real_floor
-    from analysis.metrics.frechet import frechet_distance
-    from analysis.metrics.kernel import kernel_distance
+    from analysis.metrics.floors import Floor, prdc_floors, real_floor
+    from analysis.metrics.frechet import Frechet, frechet, frechet_distance, frechet_rows
+    from analysis.metrics.frechet_limit import FrechetLimit, frechet_limit
+    from analysis.metrics.kernel import energy_distance, kernel_distance
     from analysis.metrics.neighbors import PRDC, prdc
+    from analysis.metrics.permutation import TwoSample, two_sample_test
+    from analysis.metrics.summary import measure_all
+    from analysis.metrics.together import Measures, measure_together
+    from analysis.metrics.wasserstein import sliced_wasserstein
     from analysis.multitask_plots import class_bars, confusion_maps
     from analysis.neighbors import memorized, nearest_real, typicality
-    from analysis.plots import comparison_bars, embedding_map, render
-    from analysis.projection import Map, all_maps, pca_map, tsne_map
+    from analysis.plots import comparison_bars, render
+    from analysis.projection import Map, all_maps, map_series, pca_map, tsne_map, umap_map
     from analysis.report.page import write_report
     from analysis.runs import Generated, Run, read_run, read_samples
     from analysis.scores import Score, comparison, verdict
@@ -36,16 +43,33 @@ _HOMES = {
     "verdict": "analysis.scores",
     "collapse_report": "analysis.metrics.collapse",
     "Floor": "analysis.metrics.floors",
+    "prdc_floors": "analysis.metrics.floors",
     "real_floor": "analysis.metrics.floors",
+    "Frechet": "analysis.metrics.frechet",
+    "frechet": "analysis.metrics.frechet",
     "frechet_distance": "analysis.metrics.frechet",
+    "frechet_rows": "analysis.metrics.frechet",
+    "FrechetLimit": "analysis.metrics.frechet_limit",
+    "frechet_limit": "analysis.metrics.frechet_limit",
+    "energy_distance": "analysis.metrics.kernel",
     "kernel_distance": "analysis.metrics.kernel",
     "PRDC": "analysis.metrics.neighbors",
     "prdc": "analysis.metrics.neighbors",
+    "TwoSample": "analysis.metrics.permutation",
+    "two_sample_test": "analysis.metrics.permutation",
+    "measure_all": "analysis.metrics.summary",
+    "Measures": "analysis.metrics.together",
+    "measure_together": "analysis.metrics.together",
+    "sliced_wasserstein": "analysis.metrics.wasserstein",
     "memorized": "analysis.neighbors",
     "nearest_real": "analysis.neighbors",
     "typicality": "analysis.neighbors",
     "comparison_bars": "analysis.plots",
-    "embedding_map": "analysis.plots",
+    "class_maps": "analysis.map_plots",
+    "embedding_map": "analysis.map_plots",
+    "series_maps": "analysis.map_plots",
+    "read_maps": "analysis.map_store",
+    "write_maps": "analysis.map_store",
     "learning_curves": "analysis.curves",
     "class_bars": "analysis.multitask_plots",
     "confusion_maps": "analysis.multitask_plots",
@@ -53,8 +77,10 @@ _HOMES = {
     "render": "analysis.plots",
     "Map": "analysis.projection",
     "all_maps": "analysis.projection",
+    "map_series": "analysis.projection",
     "pca_map": "analysis.projection",
     "tsne_map": "analysis.projection",
+    "umap_map": "analysis.projection",
     "write_report": "analysis.report.page",
     "Generated": "analysis.runs",
     "Run": "analysis.runs",
@@ -72,15 +98,20 @@ _HOMES = {
 __all__ = [
     "PRDC",
     "Floor",
+    "Frechet",
+    "FrechetLimit",
     "Generated",
     "Map",
+    "Measures",
     "Run",
     "Score",
     "TaskScore",
+    "TwoSample",
     "accuracy_interval",
     "all_maps",
     "best_scores",
     "class_bars",
+    "class_maps",
     "collapse_report",
     "comparison",
     "comparison_bars",
@@ -88,23 +119,37 @@ __all__ = [
     "confusion_maps",
     "correlation_interval",
     "embedding_map",
+    "energy_distance",
+    "frechet",
     "frechet_distance",
+    "frechet_limit",
+    "frechet_rows",
     "kernel_distance",
     "learning_curves",
+    "map_series",
     "mean_interval",
+    "measure_all",
+    "measure_together",
     "memorized",
     "nearest_real",
     "paired_test",
     "pca_map",
     "prdc",
+    "prdc_floors",
+    "read_maps",
     "read_run",
     "read_samples",
     "real_floor",
     "render",
+    "series_maps",
+    "sliced_wasserstein",
     "task_scores",
     "tsne_map",
+    "two_sample_test",
     "typicality",
+    "umap_map",
     "verdict",
+    "write_maps",
     "write_report",
 ]
 

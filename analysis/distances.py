@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 Matrix = NDArray[np.float64]
 BLOCK_ROWS = 1024
+OWN_STREAM = 1729
 
 
 def as_samples(array: ArrayLike, name: str, *, minimum: int = 2) -> Matrix:
@@ -71,6 +72,14 @@ def as_labels(labels: ArrayLike, rows: int, name: str) -> np.ndarray:
     if vector.shape != (rows,):
         raise ValueError(f"{name}: found shape {vector.shape}; want one label a row, ({rows},)")
     return vector
+
+
+def as_generator(rng: int | np.random.Generator) -> np.random.Generator:
+    """Return a generator; a seed gives other numbers than ``np.random.default_rng`` of it.
+
+    Samples drawn with that seed would otherwise be the very directions that they are projected on.
+    """
+    return rng if isinstance(rng, np.random.Generator) else np.random.default_rng([rng, OWN_STREAM])
 
 
 def squared_distance_blocks(

@@ -1,40 +1,57 @@
 """Flat maps of real and fake embeddings together, each with numbers that say how far to trust it.
 
-Source: t-SNE, van der Maaten & Hinton 2008, through openTSNE; initialization and learning rate
-after Kobak & Berens 2019; trustworthiness, Venna & Kaski 2001.
+How points are found is :mod:`analysis.map_points`; the numbers, :mod:`analysis.map_quality`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import partial
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.distances import Matrix, as_sample_pair
-from analysis.neighbors import nearest_real
+from analysis.map_points import (
+    Reference,
+    bounded,
+    joint_points,
+    pca_points,
+    umap_installed,
+    umap_points,
+)
+from analysis.map_quality import Neighborhoods
+from analysis.map_rows import Drawn
 
 Points = NDArray[np.float64]
-COMPONENTS = 50
-NEIGHBORS = 10
-# openTSNE's own defaults are 250 and 500; these maps have settled by then.
-EXAGGERATION_ITERATIONS, ITERATIONS = 250, 350
-PLACING_ITERATIONS = 100
+Placement = Literal["joint", "reference"]
+PERPLEXITIES = (30.0, 100.0)
+SIZE = 600
+NAMES = {
+    "tsne-joint": "t-SNE, joint",
+    "tsne-reference": "t-SNE, fakes placed on real",
+    "pca": "PCA of real",
+    "umap": "UMAP, joint",
+}
+"""Titles of maps by method."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Map:
     """Points of a flat map.
 
     Attributes:
-        name: how the map was made.
+        name: how the map was made, for its title.
         points_real: shape (n, 2).
         points_fake: shape (n, 2).
         real_rows: which rows of the real input are drawn, shape (n,).
         fake_rows: which rows of the fake input are drawn, shape (n,).
         quality: ``trustworthiness`` (1: no false neighbors on the map), ``neighbor_overlap``
             (share of true nearest neighbors that stay), ``same_kind`` and
-            ``same_kind_expected`` (see :func:`same_kind_share`; in the full space).
+            ``same_kind_expected`` (see :func:`analysis.map_quality.same_kind_share`; in the
+            full space).
+        method: ``tsne-joint``, ``tsne-reference``, ``pca`` or ``umap``.
+        perplexity: of a t-SNE map, None for others.
+        frame: what sets the maps of one series apart, as "step 200"; empty outside of a series.
     """
 
     name: str
@@ -43,43 +60,60 @@ class Map:
     real_rows: NDArray[np.int64]
     fake_rows: NDArray[np.int64]
     quality: Mapping[str, float]
+    method: str
+    perplexity: float | None = None
+    frame: str = ""
 
 
 def all_maps(
     real: ArrayLike,
     fake: ArrayLike,
     *,
-    perplexity: float = 30.0,
-    size: int = 600,
+    perplexities: Sequence[float] = PERPLEXITIES,
+    size: int = SIZE,
     rng: int | np.random.Generator = 0,
 ) -> list[Map]:
-    """Draw the joint t-SNE, the reference-placed t-SNE and the PCA of the same rows.
+    """Draw the same rows in every way: joint and reference-placed t-SNE, PCA, UMAP if installed.
 
     Args:
         real: shape (N, D).
         fake: shape (M, D).
-        perplexity: as :func:`tsne_map`.
+        perplexities: a map of both kinds of t-SNE for each; two that few rows make equal are
+            drawn once.
         size: most rows of each kind that are drawn.
         rng: seed or generator of the subsample and the maps.
 
+    Returns:
+        Joint t-SNE by perplexity, then reference-placed t-SNE, PCA, and UMAP.
+
     Raises:
-        ValueError: as :func:`tsne_map`.
+        ValueError: as :func:`tsne_map`, or there is no perplexity.
     """
-    seed = int(np.random.default_rng(rng).integers(2**31))
-    return [
-        tsne_map(real, fake, perplexity=perplexity, size=size, rng=seed),
-        tsne_map(real, fake, placement="reference", perplexity=perplexity, size=size, rng=seed),
-        pca_map(real, fake, size=size, rng=seed),
-    ]
+    if not perplexities:
+        raise ValueError("perplexities: found none; want at least one")
+    for perplexity in perplexities:
+        _check_perplexity(perplexity)
+    rows = Drawn.of(real, fake, size=size, rng=rng)
+    made = partial(_map, rows, Neighborhoods.of(rows.real, rows.fake))
+    maps: list[Map] = []
+    for value in _distinct(perplexities, 2 * len(rows.real)):
+        maps.append(made("tsne-joint", joint_points(rows, value), value))
+    for value in _distinct(perplexities, len(rows.real)):
+        placed = Reference(rows.real, value, rows.seed).place(rows.fake)
+        maps.append(made("tsne-reference", placed, value))
+    maps.append(made("pca", pca_points(rows)))
+    if umap_installed():
+        maps.append(made("umap", umap_points(rows)))
+    return maps
 
 
 def tsne_map(
     real: ArrayLike,
     fake: ArrayLike,
     *,
-    placement: Literal["joint", "reference"] = "joint",
-    perplexity: float = 30.0,
-    size: int = 600,
+    placement: Placement = "joint",
+    perplexity: float = PERPLEXITIES[0],
+    size: int = SIZE,
     rng: int | np.random.Generator = 0,
 ) -> Map:
     """Draw a t-SNE map of equally many real and fake rows.
@@ -97,28 +131,23 @@ def tsne_map(
         rng: seed or generator of the subsample and the optimization.
 
     Raises:
-        ValueError: an array is not a finite matrix of 4 rows, the widths differ, or the
-            placement is unknown.
+        ValueError: an array is not a finite matrix of 4 rows, the widths differ, the perplexity
+            is below 1, or the placement is unknown.
     """
-    if placement not in ("joint", "reference"):
-        raise ValueError(f"placement: found {placement!r}; want 'joint' or 'reference'")
-    generator = np.random.default_rng(rng)
-    real_rows, fake_rows, real_nD, fake_nD = _balanced(real, fake, size, generator)
-    seed = int(generator.integers(2**31))
+    _check_placement(placement)
+    _check_perplexity(perplexity)
+    rows = Drawn.of(real, fake, size=size, rng=rng)
     if placement == "joint":
-        pooled = _reduced(np.concatenate([real_nD, fake_nD]), seed)[0]
-        points = np.asarray(_fit_tsne(pooled, perplexity, seed))
-        points_real, points_fake = np.split(points - _box_center(points), [len(real_nD)])
-        name = "t-SNE, joint"
+        used = bounded(perplexity, 2 * len(rows.real))
+        points = joint_points(rows, used)
     else:
-        points_real, points_fake = _place(real_nD, fake_nD, perplexity, seed)
-        name = "t-SNE, fakes placed on real"
-    quality = _quality(real_nD, fake_nD, points_real, points_fake)
-    return Map(name, points_real, points_fake, real_rows, fake_rows, quality)
+        used = bounded(perplexity, len(rows.real))
+        points = Reference(rows.real, used, rows.seed).place(rows.fake)
+    return _map(rows, Neighborhoods.of(rows.real, rows.fake), f"tsne-{placement}", points, used)
 
 
 def pca_map(
-    real: ArrayLike, fake: ArrayLike, *, size: int = 600, rng: int | np.random.Generator = 0
+    real: ArrayLike, fake: ArrayLike, *, size: int = SIZE, rng: int | np.random.Generator = 0
 ) -> Map:
     """Draw both sets on the first two principal components of the real rows.
 
@@ -131,136 +160,131 @@ def pca_map(
     Raises:
         ValueError: an array is not a finite matrix of 4 rows, or the widths differ.
     """
-    generator = np.random.default_rng(rng)
-    real_rows, fake_rows, real_nD, fake_nD = _balanced(real, fake, size, generator)
-    points_real, points_fake = _reduced(real_nD, 0, fake_nD, components=2)
-    quality = _quality(real_nD, fake_nD, points_real, points_fake)
-    return Map("PCA of real", points_real, points_fake, real_rows, fake_rows, quality)
+    rows = Drawn.of(real, fake, size=size, rng=rng)
+    return _map(rows, Neighborhoods.of(rows.real, rows.fake), "pca", pca_points(rows))
 
 
-def same_kind_share(real: ArrayLike, fake: ArrayLike, *, k: int = NEIGHBORS) -> tuple[float, float]:
-    """Return how often a row's k nearest others are of its own kind, and the expected value.
+def umap_map(
+    real: ArrayLike, fake: ArrayLike, *, size: int = SIZE, rng: int | np.random.Generator = 0
+) -> Map:
+    """Draw a UMAP of real and fake rows together; needs the extra ``umap``.
 
-    The expected value is that of fakes distributed as the real rows are; 1 means that real rows
-    see real ones only and fakes see fakes only. Both kinds count, since a single real row that
-    is near to everything would otherwise move the value.
+    Args:
+        real: shape (N, D), N ≥ 4.
+        fake: shape (M, D), M ≥ 4.
+        size: most rows of each kind that are drawn.
+        rng: seed or generator of the subsample and the optimization.
+
+    Raises:
+        ValueError: an array is not a finite matrix of 4 rows, the widths differ, or umap-learn is
+            not installed.
+    """
+    rows = Drawn.of(real, fake, size=size, rng=rng)
+    return _map(rows, Neighborhoods.of(rows.real, rows.fake), "umap", umap_points(rows))
+
+
+def map_series(
+    real: ArrayLike,
+    frames: Mapping[str, ArrayLike],
+    *,
+    perplexity: float = PERPLEXITIES[0],
+    size: int = SIZE,
+    rng: int | np.random.Generator = 0,
+) -> list[Map]:
+    """Follow fakes over steps or depths: maps of the same real rows, to be drawn on the same axes.
+
+    The joint map of the last frame is that of :func:`tsne_map`; going back from there each map
+    starts from the points of the frame after it, so that what is drawn moves no further than it
+    must. On reference-placed maps and on those of the PCA the real points stand still.
 
     Args:
         real: shape (N, D).
-        fake: shape (M, D).
-        k: neighbors counted.
+        frames: fakes by the name of their frame, such as "step 200", in order; all of one shape
+            (M, D). Row m is the same fake in each: made from one noise for one label.
+        perplexity: as :func:`tsne_map`.
+        size: most rows of each kind that are drawn.
+        rng: seed or generator of the subsample and the maps.
+
+    Returns:
+        The frames in order as joint t-SNE, then as reference-placed t-SNE, then as PCA.
 
     Raises:
-        ValueError: an array is not a finite matrix, the widths differ, or k does not fit.
-
-    References:
-        Schilling 1986, "Multivariate two-sample tests based on nearest neighbors".
+        ValueError: as :func:`tsne_map`, there is no frame, or the frames differ in shape.
     """
-    real_ND, fake_MD = as_sample_pair(real, fake)
-    is_fake = np.repeat([False, True], [len(real_ND), len(fake_MD)])
-    neighbors = _neighbors_of(np.concatenate([real_ND, fake_MD]), k)
-    same = float((is_fake[neighbors] == is_fake[:, None]).mean())
-    sizes = np.array([len(real_ND), len(fake_MD)])
-    expected = float((sizes * (sizes - 1)).sum() / (sizes.sum() * (sizes.sum() - 1)))
-    return same, expected
-
-
-def _balanced(
-    real: ArrayLike, fake: ArrayLike, size: int, rng: np.random.Generator
-) -> tuple[NDArray[np.int64], NDArray[np.int64], Matrix, Matrix]:
-    """Draw equally many rows of each kind: an unbalanced map shows the count, not the shape."""
-    real_ND, fake_MD = as_sample_pair(real, fake, minimum=4)
-    if size < 4:
-        raise ValueError(f"size: found {size}; want at least 4 rows of each kind")
-    count = min(size, len(real_ND), len(fake_MD))
-    real_rows = np.sort(rng.choice(len(real_ND), count, replace=False))
-    fake_rows = np.sort(rng.choice(len(fake_MD), count, replace=False))
-    return real_rows, fake_rows, real_ND[real_rows], fake_MD[fake_rows]
-
-
-def _reduced(
-    samples: Matrix, seed: int, *others: Matrix, components: int = COMPONENTS
-) -> list[Matrix]:
-    """Project on the principal components of ``samples``, signs fixed, with seeded jitter.
-
-    Exactly equal rows have no t-SNE gradient between them and stay a single point without it.
-    """
-    mean = samples.mean(axis=0)
-    axes = np.linalg.svd(samples - mean, full_matrices=False)[2][:components]
-    axes *= np.sign(axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)])[:, None]
-    if len(axes) < 2:
-        axes = np.concatenate([axes, np.zeros_like(axes)])
-    projected = [(part - mean) @ axes.T for part in (samples, *others)]
-    scale = 1e-6 * max(float(projected[0].std()), 1e-12)
-    rng = np.random.default_rng(seed)
-    return [part + scale * rng.standard_normal(part.shape) for part in projected]
-
-
-def _fit_tsne(samples: Matrix, perplexity: float, seed: int) -> Any:  # noqa: ANN401 - untyped library
-    """Fit t-SNE to an (n, d) matrix; the result is openTSNE's embedding, an array subclass."""
-    from openTSNE import TSNE
-
-    return TSNE(
-        perplexity=_bounded(perplexity, len(samples)),
-        initialization="pca",
-        early_exaggeration_iter=EXAGGERATION_ITERATIONS,
-        n_iter=ITERATIONS,
-        neighbors="exact",
-        negative_gradient_method="bh",
-        random_state=seed,
-        # Two threads take longer than one at this size, and five times as long on a busy machine.
-        n_jobs=1,
-    ).fit(samples)
-
-
-def _bounded(perplexity: float, rows: int) -> float:
-    """Keep the perplexity below (n − 1) / 3, since 3 × perplexity neighbors are looked up."""
-    return min(perplexity, max((rows - 2) / 3, 1.0))
-
-
-def _place(real: Matrix, fake: Matrix, perplexity: float, seed: int) -> tuple[Points, Points]:
-    """Fit t-SNE to real rows and place each fake on that map by its real neighbors."""
-    real_nd, fake_nd = _reduced(real, seed, fake)
-    reference = _fit_tsne(real_nd, perplexity, seed)
-    placed = reference.transform(
-        fake_nd, perplexity=_bounded(5.0, len(real)), n_iter=PLACING_ITERATIONS
+    _check_perplexity(perplexity)
+    parts = _frames(real, frames, size, rng)
+    last = parts[-1]
+    near = [Neighborhoods.of(rows.real, rows.fake) for rows in parts]
+    used = bounded(perplexity, 2 * len(last.real))
+    joint = [joint_points(last, used)]
+    for rows in parts[-2::-1]:
+        joint.insert(0, joint_points(rows, used, start=joint[0]))
+    used_alone = bounded(perplexity, len(last.real))
+    reference = Reference(last.real, used_alone, last.seed)
+    drawn = (
+        ("tsne-joint", joint, used),
+        ("tsne-reference", [reference.place(rows.fake) for rows in parts], used_alone),
+        ("pca", [pca_points(rows) for rows in parts], None),
     )
-    # transform() re-centers the reference in place on its first call: read it only afterwards.
-    points = np.array(reference)
-    center = _box_center(points)
-    return points - center, np.array(placed) - center
+    return [
+        _map(rows, around, method, points, value, frame)
+        for method, all_points, value in drawn
+        for frame, rows, around, points in zip(frames, parts, near, all_points, strict=True)
+    ]
 
 
-def _box_center(points: Points) -> Points:
-    """Return the center of the bounding box of an (n, 2) matrix."""
-    return (points.max(axis=0) + points.min(axis=0)) / 2
+def _frames(
+    real: ArrayLike,
+    frames: Mapping[str, ArrayLike],
+    size: int,
+    rng: int | np.random.Generator,
+) -> list[Drawn]:
+    """Draw the same rows of every frame."""
+    if not frames:
+        raise ValueError("frames: found none; want at least one")
+    shapes = {name: np.shape(fakes) for name, fakes in frames.items()}
+    first, expected = next(iter(shapes.items()))
+    for name, shape in shapes.items():
+        if shape != expected:
+            raise ValueError(
+                f"frames: found shape {shape} in {name!r}; want {expected}, as {first!r} has"
+            )
+    seed = rng if isinstance(rng, int) else int(rng.integers(2**31))
+    return [Drawn.of(real, fakes, size=size, rng=seed) for fakes in frames.values()]
 
 
-def _quality(
-    real: Matrix, fake: Matrix, points_real: Points, points_fake: Points
-) -> dict[str, float]:
-    """Measure how much of the full space's neighborhoods a map keeps."""
-    from sklearn.manifold import trustworthiness
+def _map(
+    rows: Drawn,
+    near: Neighborhoods,
+    method: str,
+    points: tuple[Points, Points],
+    perplexity: float | None = None,
+    frame: str = "",
+) -> Map:
+    """Put a map together with its quality."""
+    return Map(
+        name=NAMES[method],
+        points_real=points[0],
+        points_fake=points[1],
+        real_rows=rows.real_rows,
+        fake_rows=rows.fake_rows,
+        quality=near.quality(*points),
+        method=method,
+        perplexity=perplexity,
+        frame=frame,
+    )
 
-    pooled, points = np.concatenate([real, fake]), np.concatenate([points_real, points_fake])
-    k = min(NEIGHBORS, (len(pooled) - 1) // 2)
-    true, drawn = _neighbors_of(pooled, k), _neighbors_of(points, k)
-    shared = [len(np.intersect1d(a, b)) for a, b in zip(true, drawn, strict=True)]
-    same, expected = same_kind_share(real, fake, k=k)
-    return {
-        "trustworthiness": float(trustworthiness(pooled, points, n_neighbors=k)),
-        "neighbor_overlap": float(np.mean(shared) / k),
-        "same_kind": same,
-        "same_kind_expected": expected,
-    }
+
+def _distinct(perplexities: Sequence[float], rows: int) -> list[float]:
+    """Return what is used of each perplexity, without repetition."""
+    return list(dict.fromkeys(bounded(value, rows) for value in perplexities))
 
 
-def _neighbors_of(samples: Matrix, k: int) -> NDArray[np.int64]:
-    """Return the k nearest other rows of every row of an (n, d) matrix, shape (n, k)."""
-    if not 1 <= k < len(samples):
-        raise ValueError(f"k: found {k} with {len(samples)} rows; want 1 to {len(samples) - 1}")
-    nearest = nearest_real(samples, samples, k=k + 1)[0]
-    # A row's own index may be missing among duplicates: then its farthest neighbor goes.
-    keep = nearest != np.arange(len(samples))[:, None]
-    keep[keep.all(axis=1), -1] = False
-    return nearest[keep].reshape(len(samples), k)
+def _check_placement(placement: str) -> None:
+    if placement not in ("joint", "reference"):
+        raise ValueError(f"placement: found {placement!r}; want 'joint' or 'reference'")
+
+
+def _check_perplexity(perplexity: float) -> None:
+    if not perplexity >= 1.0:
+        raise ValueError(f"perplexity: found {perplexity}; want 1 or more")

@@ -39,6 +39,8 @@ class Generated:
         measures: those of ``result.json``; empty if there were too few real rows.
         real: held-out real embeddings, None if the run wrote none.
         fake: generated embeddings, None if the run wrote none.
+        series: earlier fakes by their frame, as "step 10", in order, shape (M', D) each: row m was
+            made for the label of row m of ``fake`` and from the same noise.
     """
 
     task: str
@@ -46,6 +48,7 @@ class Generated:
     measures: Mapping[str, Any] = field(default_factory=dict)
     real: Samples | None = None
     fake: Samples | None = None
+    series: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,11 +206,13 @@ def _recipe(file: Path, text: str) -> Mapping[str, Any]:
 def _generated(folder: Path, result: Mapping[str, Any]) -> list[Generated]:
     """Read what was made for each task: below its name where there are several."""
     measures = result.get("generator") or {}
+    series: dict[str, np.ndarray] = {}
     if tasks := result.get("tasks") or {}:
         places = [(name, task, measures.get(name), folder / name) for name, task in tasks.items()]
     else:
         task = result.get("task") or {}
         places = [(str(task.get("name") or ""), task, measures, folder)]
+        series = _series(folder.parent / "series")
     found = [
         Generated(
             task=name,
@@ -215,6 +220,7 @@ def _generated(folder: Path, result: Mapping[str, Any]) -> list[Generated]:
             measures=judged or {},
             real=read_samples(place, "real"),
             fake=read_samples(place, "fake"),
+            series=series,
         )
         for name, task, judged, place in places
     ]
@@ -232,17 +238,10 @@ def read_samples(folder: Path, kind: str) -> Samples | None:
     Raises:
         ValueError: A file is damaged.
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
-
     matrix, lines = folder / f"{kind}.safetensors", folder / f"{kind}.jsonl"
     if not matrix.exists():
         return None
-    try:
-        arrays = load(matrix.read_bytes())
-        vectors, labels = arrays["vectors"], arrays["labels"]
-    except (SafetensorError, KeyError, OSError, TypeError):
-        raise ValueError(f"{matrix}: damaged: want tensors 'vectors' and 'labels'") from None
+    vectors, labels = _arrays(matrix)
     rows = _records(lines)
     if vectors.ndim != 2 or labels.shape != (len(vectors),) or len(rows) != len(vectors):
         raise ValueError(
@@ -250,3 +249,24 @@ def read_samples(folder: Path, kind: str) -> Samples | None:
             f"{len(rows)} lines in {lines.name}; want one label and one line a vector"
         )
     return Samples(vectors, labels, rows)
+
+
+def _series(folder: Path) -> dict[str, np.ndarray]:
+    """Read the snapshots of a generator by step, if the run kept any."""
+    files = {int(file.stem[5:]): file for file in folder.glob(f"step-{8 * '[0-9]'}.safetensors")}
+    frames = {f"step {step}": _arrays(files[step])[0] for step in sorted(files)}
+    if len({vectors.shape for vectors in frames.values()}) > 1:
+        raise ValueError(f"{folder}: damaged: found snapshots of unlike shapes")
+    return frames
+
+
+def _arrays(file: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Read vectors and labels."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        arrays = load(file.read_bytes())
+        return arrays["vectors"], arrays["labels"]
+    except (SafetensorError, KeyError, OSError, TypeError):
+        raise ValueError(f"{file}: damaged: want tensors 'vectors' and 'labels'") from None

@@ -51,7 +51,12 @@ class System:
 
 
 _ENCODER: dict[str, object] = {"multitask.encoder_learning_rate": 1e-4, "multitask.clip": 1.0}
-_TUNED: dict[str, object] = _ENCODER | {"encoder.mode": "finetune", "encoder.pair": "cross"}
+_TUNED: dict[str, object] = _ENCODER | {
+    "encoder.name": "offline",
+    "encoder.pooling": "mean",
+    "encoder.mode": "finetune",
+    "encoder.pair": "cross",
+}
 _ALL = ("paraphrase", "similarity")
 _SUM: dict[str, object] = {"multitask.surgery": "sum"}
 _ALONE: dict[str, object] = {"gan": False}
@@ -212,7 +217,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--runs", type=Path, help="scratch folder of the run directories")
     parser.add_argument("--out", type=Path, required=True, help="folder of table.csv")
-    parser.add_argument("--steps", type=int, default=200, help="optimizer steps of every run")
+    parser.add_argument("--steps", type=int, default=150, help="optimizer steps of every run")
     parser.add_argument("--batch", type=int, default=16, help="labelled rows of a batch")
     parser.add_argument("--ablation_seeds", type=int, default=1)
     parser.add_argument("--worker", default="1/1", help="2/3: the second of three side by side")

@@ -52,6 +52,7 @@ RULES = (
         allowed=(
             *("acgan_bert.cli", "acgan_bert.cli_data", "acgan_bert.cli_flags"),
             *("acgan_bert.cli_runs", "acgan_bert.terminal", "acgan_bert.recipe_fields"),
+            "acgan_bert.cli_study",
         ),
     ),
 )

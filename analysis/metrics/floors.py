@@ -1,12 +1,13 @@
 """What a measure says of real data against real data: the value that no generator should beat."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from analysis.distances import Matrix, as_sample_pair, as_samples
+from analysis.metrics.neighbors import prdc
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,64 @@ def real_floor(
         >>> real_floor([[0.0], [0.0], [0.0], [0.0]], lambda a, b: float(len(a) + len(b)))
         Floor(mean=4.0, standard_deviation=0.0, size=2, repeats=5)
     """
+    generator = np.random.default_rng(rng)
+    values = []
+    for first, second in _parts(real, other, size, generator, repeats):
+        values.append(measure(first, second))
+    return _floor(values, len(second))
+
+
+def prdc_floors(
+    real: ArrayLike,
+    *,
+    k: int = 5,
+    other: ArrayLike | None = None,
+    size: int | None = None,
+    rng: int | np.random.Generator = 0,
+    repeats: int = 5,
+) -> dict[str, Floor]:
+    """Measure precision, recall, density and coverage of real rows in the place of fakes.
+
+    Two samples of one distribution do not give 1: what they give depends on k, on the sizes and on
+    the number of features. Hold :func:`analysis.prdc` of the same k and sizes against it.
+
+    Args:
+        real: as for :func:`real_floor`.
+        k: of :func:`analysis.prdc`.
+        other: as for :func:`real_floor`.
+        size: as for :func:`real_floor`.
+        rng: as for :func:`real_floor`.
+        repeats: as for :func:`real_floor`.
+
+    Returns:
+        A floor by the name of each of the four.
+
+    Raises:
+        ValueError: as :func:`real_floor`, or k does not fit.
+
+    Example:
+        >>> floors = prdc_floors(np.random.default_rng(0).normal(size=(400, 3)))
+        >>> round(floors["coverage"].mean, 1)  # about 1 − 2⁻⁵
+        1.0
+    """
+    generator = np.random.default_rng(rng)
+    found = []
+    for first, second in _parts(real, other, size, generator, repeats):
+        found.append(prdc(first, second, k=k))
+    return {
+        name: _floor([getattr(one, name) for one in found], len(second))
+        for name in ("precision", "recall", "density", "coverage")
+    }
+
+
+def _parts(
+    real: ArrayLike,
+    other: ArrayLike | None,
+    size: int | None,
+    rng: np.random.Generator,
+    repeats: int,
+) -> Iterator[tuple[Matrix, Matrix]]:
+    """Yield random pairs of disjoint parts of real rows."""
     samples = as_samples(real, "real", minimum=2 if other is not None else 4)
     pool = None if other is None else as_sample_pair(samples, other, names=("real", "other"))[1]
     most = len(samples) // 2 if pool is None else len(pool)
@@ -67,14 +126,14 @@ def real_floor(
     if repeats < 1:
         raise ValueError(f"repeats: found {repeats}; want at least 1")
     rows = most if size is None else min(size, most)
-    generator = np.random.default_rng(rng)
-    values = []
     for _ in range(repeats):
         if pool is None:
-            order = generator.permutation(len(samples))
-            first, second = samples[order[:rows]], samples[order[rows : 2 * rows]]
+            order = rng.permutation(len(samples))
+            yield samples[order[:rows]], samples[order[rows : 2 * rows]]
         else:
-            first, second = samples, pool[generator.choice(len(pool), rows, replace=False)]
-        values.append(measure(first, second))
-    spread = float(np.std(values, ddof=1)) if repeats > 1 else 0.0
-    return Floor(float(np.mean(values)), spread, rows, repeats)
+            yield samples, pool[rng.choice(len(pool), rows, replace=False)]
+
+
+def _floor(values: list[float], rows: int) -> Floor:
+    spread = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+    return Floor(float(np.mean(values)), spread, rows, len(values))

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from analysis.report.explorer import Explorer, explorers_of
 from analysis.report.pictures import Picture, map_name
 from analysis.report.sentences import collapse_text, fakes_text
 from analysis.report.tables import (
@@ -27,6 +28,7 @@ class GeneratorParts:
         collapse: class by class.
         collapse_text: the same in a sentence.
         map: of real and generated embeddings.
+        explorer: the same to walk through, None where the run kept no points.
         fakes: the first few of each class, with the sentences that they are near to.
         fakes_text: how usual they are.
     """
@@ -36,27 +38,34 @@ class GeneratorParts:
     collapse: Table | None
     collapse_text: str
     map: Picture | None
+    explorer: Explorer | None
     fakes: list[tuple[str, list[Fake]]]
     fakes_text: str
 
 
-def generator_parts(run: Run, pictures: dict[str, Picture | None]) -> list[GeneratorParts]:
-    """Put into words and cells what was made for each task."""
+def generator_parts(
+    run: Run, pictures: dict[str, Picture | None], anchor: str
+) -> list[GeneratorParts]:
+    """Put into words and cells what was made for each task; ``anchor`` is the run's own."""
+    explorers = explorers_of(run, anchor)
     return [
-        _parts(made, pictures.get(map_name(run, made.task)), named=bool(run.tasks))
-        for made in run.generated
+        _parts(run, made, pictures.get(map_name(run, made.task)), explorer)
+        for made, explorer in zip(run.generated, explorers, strict=True)
     ]
 
 
-def _parts(made: Generated, drawn: Picture | None, *, named: bool) -> GeneratorParts:
+def _parts(
+    run: Run, made: Generated, drawn: Picture | None, explorer: Explorer | None
+) -> GeneratorParts:
     """Put into words and cells what was made for one task."""
     collapse = made.measures.get("collapse") or []
     return GeneratorParts(
-        task=made.task if named else "",
+        task=made.task if run.tasks else "",
         measures=generator_table(made),
         collapse=collapse_table(collapse) if collapse else None,
         collapse_text=collapse_text(collapse) if collapse else "",
         map=drawn,
+        explorer=explorer,
         fakes=fakes_by_class(made),
         fakes_text=fakes_text(made),
     )

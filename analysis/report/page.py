@@ -1,10 +1,15 @@
 """Writes one self-contained HTML page from run directories.
 
-The page loads nothing, runs no script and says so in its Content-Security-Policy. All text goes
-through the template's escaping; pictures are embedded as images, where markup in them stays inert.
+The page loads nothing and says so in its Content-Security-Policy, which names by their hashes the
+style and the one script that may run, the explorer's; a page without maps runs none. All text goes
+through the template's escaping, or as JSON through the script, which writes text alone; pictures
+are embedded as images, where markup in them stays inert.
 """
 
+import base64
+import hashlib
 import os
+import re
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,6 +49,9 @@ from analysis.scores import verdict
 from analysis.words import shortened
 
 HERE = Path(__file__).parent
+SCRIPTS = ("map_view.js", "explorer.js")
+# Control characters have no place in HTML, and lone surrogates none in UTF-8.
+UNPRINTABLE = re.compile("[\0-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,12 +121,39 @@ def render_page(runs: Sequence[Run]) -> str:
         _section(run, name, f"run-{number}")
         for number, (run, name) in enumerate(zip(runs, names, strict=True), start=1)
     ]
-    return environment.get_template("page.html").render(
+    style = _source(("style.css",))
+    explored = any(made.explorer for section in sections for made in section.generators)
+    script = _source(SCRIPTS) if explored else ""
+    page = environment.get_template("page.html").render(
         title=names[0] if len(names) == 1 else f"{len(names)} runs",
-        css=(HERE / "style.css").read_text(encoding="utf-8"),
+        policy=_policy(style, script),
+        style=style,
+        script=script,
         overview=_overview(runs, names) if len(runs) > 1 else [],
+        maps=_maps_side_by_side(sections) if len(runs) > 1 else [],
         sections=sections,
     )
+    return UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", page)
+
+
+def _source(names: Sequence[str]) -> str:
+    """Return the files of the page that go into it as they are, one after the other."""
+    return "\n".join((HERE / name).read_text(encoding="utf-8").strip() for name in names)
+
+
+def _policy(style: str, script: str) -> str:
+    """Return the Content-Security-Policy of a page with this style and script and nothing else."""
+    allowed = [
+        f"{kind} '{_hash(text)}'" for kind, text in (("style-src", style), ("script-src", script))
+    ]
+    parts = ["default-src 'none'", "img-src data:", *(allowed if script else allowed[:1])]
+    return "; ".join([*parts, "base-uri 'none'", "form-action 'none'"])
+
+
+def _hash(text: str) -> str:
+    """Return the name of an inline style or script in a policy."""
+    digest = hashlib.sha256(text.encode("utf-8")).digest()
+    return f"sha256-{base64.b64encode(digest).decode('ascii')}"
 
 
 def _overview(runs: Sequence[Run], names: Sequence[str]) -> list[tuple[Table, str]]:
@@ -151,6 +186,20 @@ def _overview(runs: Sequence[Run], names: Sequence[str]) -> list[tuple[Table, st
     return tables
 
 
+def _maps_side_by_side(sections: Sequence[Section]) -> list[tuple[str, str, Picture]]:
+    """Return where the maps of each run are, whose they are, and a small picture of the first."""
+    return [
+        (
+            made.explorer.key,
+            " · ".join(filter(None, (section.name, made.task))),
+            made.explorer.small,
+        )
+        for section in sections
+        for made in section.generators
+        if made.explorer
+    ]
+
+
 def _section(run: Run, name: str, anchor: str) -> Section:
     """Put into words and cells what one run left on disk."""
     drawn = pictures(run)
@@ -163,7 +212,7 @@ def _section(run: Run, name: str, anchor: str) -> Section:
         rejection=rejection_table(run),
         rejection_text=rejection_text(run),
         conflicts=conflict_parts(run),
-        generators=generator_parts(run, drawn),
+        generators=generator_parts(run, drawn, anchor),
         pictures=drawn,
         notes=[str(note) for note in run.result.get("notes") or []],
         seconds=[(key, f"{value} s") for key, value in flat_rows(run.result.get("seconds") or {})],

@@ -193,7 +193,7 @@ def fakes_by_class(made: Generated) -> list[tuple[str, list[Fake]]]:
     for row in made.fake.rows:
         fakes = found.setdefault(str(row.get("label")), [])
         if len(fakes) < FAKES_PER_CLASS and row.get("neighbors"):
-            fakes.append(_fake(row))
+            fakes.append(fake_of(row))
     return [(name, fakes) for name, fakes in found.items() if fakes]
 
 
@@ -223,19 +223,19 @@ def plain_text(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)  # YAML also has dates
 
 
-def _fake(row: Mapping[str, Any]) -> Fake:
+def fake_of(row: Mapping[str, Any]) -> Fake:
     """Turn one line of fake.jsonl into text."""
     posterior = sorted((row.get("posterior") or {}).items(), key=lambda item: -item[1])[:2]
     likeliest = ", ".join(f"{shortened(str(name), 30)} {p:.0%}" for name, p in posterior)
     neighbors = [
-        (_sentence(near), shortened(str(near.get("label")), 30), number(near.get("distance"), 3))
-        for near in row["neighbors"]
+        (sentence(near), shortened(str(near.get("label")), 30), number(near.get("distance"), 3))
+        for near in row.get("neighbors") or ()
     ]
     usual = number(row.get("typicality"), 2)
     return Fake(likeliest or UNKNOWN, usual, bool(row.get("memorized")), neighbors)
 
 
-def _sentence(row: Mapping[str, Any]) -> str:
+def sentence(row: Mapping[str, Any]) -> str:
     """Return the text of a real row on one line, cut where it is very long."""
     texts = [str(row[key]) for key in ("text", "text_pair") if row.get(key)]
     line = " / ".join(" ".join(text.split()) for text in texts)

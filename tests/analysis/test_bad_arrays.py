@@ -5,22 +5,34 @@ import pytest
 
 from analysis import (
     collapse_report,
+    energy_distance,
     frechet_distance,
+    frechet_limit,
     kernel_distance,
+    measure_all,
+    measure_together,
     memorized,
     nearest_real,
     pca_map,
     prdc,
     real_floor,
+    sliced_wasserstein,
     tsne_map,
+    two_sample_test,
 )
 
 GOOD = np.random.default_rng(0).normal(size=(20, 3))
 LABELS = np.zeros(20, dtype=int)
 MEASURES = {
     "frechet": frechet_distance,
+    "frechet limit": frechet_limit,
     "kernel": kernel_distance,
+    "energy": energy_distance,
+    "wasserstein": sliced_wasserstein,
     "prdc": prdc,
+    "together": measure_together,
+    "two samples": two_sample_test,
+    "all": lambda a, b: measure_all(a, np.zeros(len(a)), b, np.zeros(len(b))),
     "collapse": lambda a, b: collapse_report(a, np.zeros(len(a)), b, np.zeros(len(b))),
     "tsne": tsne_map,
     "pca": pca_map,
@@ -54,6 +66,10 @@ def test_different_widths(measure):
 def test_other_arguments_are_named():
     with pytest.raises(ValueError, match=r"fake_labels: found shape \(3,\); want .* \(20,\)"):
         collapse_report(GOOD, LABELS, GOOD, LABELS[:3])
+    with pytest.raises(ValueError, match=r"real_labels: found shape \(19,\); want .* \(20,\)"):
+        measure_all(GOOD, LABELS[:19], GOOD, LABELS)
+    with pytest.raises(ValueError, match=r"k: found 20 with fake of shape \(20, 3\); want 1 to 19"):
+        measure_together(np.tile(GOOD, (2, 1)), GOOD, k=20)
     with pytest.raises(ValueError, match=r"k: found 21 with real of shape \(20, 3\)"):
         nearest_real(GOOD, GOOD, k=21)
     with pytest.raises(ValueError, match=r"held_out: found shape \(20, 2\)"):

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 from scipy.linalg import sqrtm
+from sklearn.covariance import ledoit_wolf
 
-from analysis import frechet_distance
+from analysis import frechet, frechet_distance, frechet_rows
 from analysis.metrics.frechet import _scaled, _trace_by_eigenvalues, _trace_by_nuclear_norm
 
 
@@ -57,7 +58,7 @@ def test_both_routes_equal_the_matrix_square_root(rows, features):
     expected = by_square_root(real, fake)
     assert frechet_distance(real, fake) == pytest.approx(expected, rel=1e-6)
     parts = _scaled(real), _scaled(fake)
-    traces = _trace_by_nuclear_norm(*parts), _trace_by_eigenvalues(*parts)
+    traces = _trace_by_nuclear_norm(*parts), _trace_by_eigenvalues(*(p.T @ p for p in parts))[0]
     assert traces[0] == pytest.approx(traces[1], rel=1e-6)
 
 
@@ -76,3 +77,90 @@ def test_a_collapsed_set_is_finite_and_far():
     assert frechet_distance(real, np.zeros((50, 4))) == pytest.approx(
         real.mean(axis=0) @ real.mean(axis=0) + np.trace(np.cov(real.T)), rel=1e-9
     )
+
+
+def test_equals_torchmetrics_on_plain_vectors():
+    torch = pytest.importorskip("torch")
+    fid = pytest.importorskip("torchmetrics.image.fid")
+
+    class Identity(torch.nn.Module):
+        num_features = 8
+
+        def forward(self, rows):
+            return rows
+
+    rng = np.random.default_rng(6)
+    real, fake = rng.normal(size=(60, 8)), rng.normal(size=(50, 8)) * 1.4 + 0.3
+    metric = fid.FrechetInceptionDistance(feature=Identity(), input_img_size=(8,)).double()
+    metric.update(torch.tensor(real), real=True)
+    metric.update(torch.tensor(fake), real=False)
+    assert frechet_distance(real, fake) == pytest.approx(float(metric.compute()), rel=1e-9)
+
+
+@pytest.mark.parametrize("rows", [200, 12, 5])
+def test_one_set_has_more_rows_than_features_and_the_other_fewer(rows):
+    """A long set is replaced by the triangle of its QR decomposition, which has its covariance."""
+    rng = np.random.default_rng(7)
+    real, fake = rng.normal(size=(300, 12)) * 2.0, rng.normal(size=(rows, 12)) + 1.0
+    expected = pytest.approx(by_square_root(real, fake), rel=1e-5)
+    assert frechet_distance(real, fake) == expected
+    assert frechet_distance(fake, real) == expected
+
+
+def test_dead_columns_and_what_rounding_leaves_of_them():
+    rng = np.random.default_rng(8)
+    real, fake = rng.normal(size=(2, 300, 20))
+    alone = frechet_distance(real[:, :8], fake[:, :8])
+    for samples in (real, fake):
+        samples[:, 8:] = samples[:, :1] * 3.0
+    found = frechet(real, fake)
+    assert found.clipped > 0
+    assert -1e-9 < found.least < 0.0
+    assert found.value == pytest.approx(found.means + found.spreads)
+    for samples in (real, fake):
+        samples[:, 8:] = 0.25
+    assert frechet_distance(real, fake) == pytest.approx(alone, rel=1e-6)
+
+
+@pytest.mark.parametrize("rows", [15, 200])
+def test_shrinkage_is_the_distance_between_shrunk_gaussians(rows):
+    rng = np.random.default_rng(9)
+    real, fake = rng.normal(size=(rows, 20)) * np.linspace(1, 3, 20), rng.normal(size=(rows, 20))
+    shrunk = [ledoit_wolf(x)[0] * rows / (rows - 1) for x in (real, fake)]
+    shift = real.mean(axis=0) - fake.mean(axis=0)
+    expected = shift @ shift + np.trace(sum(shrunk) - 2 * np.real(sqrtm(shrunk[0] @ shrunk[1])))
+    found = frechet(real, fake, covariance="ledoit-wolf")
+    assert found.value == pytest.approx(expected, rel=1e-9)
+    same = rng.normal(size=(rows, 20))
+    assert frechet_distance(fake, same, covariance="ledoit-wolf") < frechet_distance(fake, same)
+    constant = np.ones((rows, 20))
+    assert frechet_distance(constant, constant, covariance="ledoit-wolf") == 0.0
+
+
+@pytest.mark.parametrize("rows", [15, 200])
+def test_components_are_those_of_the_real_rows(rows):
+    rng = np.random.default_rng(10)
+    real, fake = rng.normal(size=(rows, 20)) * np.linspace(1, 3, 20), rng.normal(size=(40, 20))
+    basis = np.linalg.svd(real - real.mean(axis=0))[2][:4].T
+    found = frechet(real, fake, components=4)
+    assert found.features == 4
+    assert found.value == pytest.approx(by_square_root(real @ basis, fake @ basis), rel=1e-8)
+    with pytest.raises(ValueError, match=r"components: found 20 with real .* want 1 to (14|20)"):
+        frechet(real[:15], fake, components=20)
+
+
+def test_arguments_are_named():
+    with pytest.raises(ValueError, match="covariance: found 'shrunk'; want 'sample' or"):
+        frechet_distance(np.eye(3), np.eye(3), covariance="shrunk")
+
+
+@pytest.mark.parametrize("decay", [0.0, 1.0])
+def test_at_the_rows_needed_chance_is_a_fraction_of_the_variance(decay):
+    rng = np.random.default_rng(11)
+    variance = np.arange(1, 61) ** -decay
+    samples = rng.normal(size=(600, 60)) * np.sqrt(variance)
+    rows = frechet_rows(samples)
+    chance = frechet_distance(samples[:rows], samples[rows : 2 * rows]) / variance.sum()
+    assert 0.1 < chance < 0.25
+    assert frechet_rows(samples[:40]) > 40  # forty rows show that they are too few
+    assert frechet_rows(np.ones((5, 3))) == 50

@@ -19,7 +19,7 @@ def make_map(name="t-SNE, joint", rows=40, seed=0):
         "same_kind_expected": 0.5,
     }
     points = rng.normal(size=(2, rows, 2))
-    return Map(name, points[0], points[1], np.arange(rows), np.arange(rows), quality)
+    return Map(name, points[0], points[1], np.arange(rows), np.arange(rows), quality, "pca")
 
 
 def texts(figure):

@@ -4,8 +4,8 @@ import numpy as np
 import prdc as reference
 import pytest
 
-import analysis.distances
-from analysis import PRDC, prdc
+from analysis import PRDC, prdc, prdc_floors
+from analysis.metrics import blocks
 
 
 @pytest.mark.parametrize(("rows", "fakes", "k"), [(80, 80, 5), (120, 60, 3), (40, 90, 1)])
@@ -21,10 +21,11 @@ def test_equals_the_reference_where_nothing_ties(rows, fakes, k, capsys):
 def test_blocks_change_nothing(monkeypatch):
     rng = np.random.default_rng(0)
     real, fake = rng.normal(size=(90, 5)), rng.normal(size=(70, 5))
+    real[40:47] = real[3]
     whole = prdc(real, fake)
-    defaults = analysis.distances.squared_distance_blocks.__kwdefaults__
-    monkeypatch.setitem(defaults, "rows", 16)
-    assert prdc(real, fake) == whole
+    for rows in (3, 16, 69):  # 3: fewer than neighbors
+        monkeypatch.setattr(blocks, "PAIR_ROWS", rows)
+        assert prdc(real, fake) == whole
 
 
 @pytest.mark.parametrize("offset", [0.0, 1000.0])
@@ -39,6 +40,9 @@ def test_duplicated_rows_are_in_their_own_balls():
     real = np.repeat(rng.normal(size=(10, 7)), 8, axis=0)
     found = prdc(real, real[::-1], k=5)
     assert (found.precision, found.recall, found.coverage) == (1.0, 1.0, 1.0)
+    assert (found.real_duplicates, found.fake_duplicates) == (1.0, 1.0)
+    some = np.concatenate([real[:3], rng.normal(size=(7, 7))])
+    assert prdc(some, rng.normal(size=(9, 7)), k=1).real_duplicates == 0.3
 
 
 def test_a_row_is_not_its_own_neighbor():
@@ -61,3 +65,16 @@ def test_far_fakes_reach_nothing_and_shrunk_fakes_recall_little():
 def test_k_must_fit(k):
     with pytest.raises(ValueError, match=rf"k: found {k} with real of shape \(5, 2\); want 1 to 4"):
         prdc(np.random.default_rng(0).normal(size=(5, 2)), np.eye(2), k=k)
+
+
+def test_floors_are_what_two_samples_of_one_distribution_give():
+    """In many dimensions precision is far from 1 even then; coverage is 1 − 2⁻ᵏ anywhere."""
+    rng = np.random.default_rng(3)
+    floors = prdc_floors(rng.normal(size=(400, 200)), k=3, size=150, repeats=3)
+    assert {floor.size for floor in floors.values()} == {150}
+    assert floors["coverage"].mean == pytest.approx(1 - 2**-3, abs=0.05)
+    assert floors["density"].mean == pytest.approx(1.0, abs=0.3)
+    assert floors["precision"].mean < 0.8
+    found = prdc(*rng.normal(size=(2, 150, 200)), k=3)
+    for name, floor in floors.items():
+        assert getattr(found, name) == pytest.approx(floor.mean, abs=0.2), name
