@@ -132,7 +132,7 @@ def find_modes(fit: Matrix, weigh: Matrix, *, most: int, seed: int) -> Modes | N
     if modes < 2 or not np.ptp(fit, axis=0).any():
         return None
     modes = min(modes, len(np.unique(fit, axis=0)))  # k-means warns of more clusters than rows
-    found = KMeans(modes, n_init=2, random_state=seed).fit(fit)
+    found = KMeans(modes, n_init=1, random_state=seed).fit(fit)
     empty = Modes(found.cluster_centers_, np.zeros(modes, dtype=np.int64))
     return Modes(empty.centers, empty.visits(weigh))
 
