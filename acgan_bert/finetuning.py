@@ -24,6 +24,7 @@ from acgan_bert.multitask_settings import (
 )
 from acgan_bert.recipe import Recipe, TaskRecipe
 from acgan_bert.recipe_io import load_recipe
+from acgan_bert.watch_beside import watched
 from mtl.bert.adapters import merge_experts
 from mtl.bert.encoder import TextEncoder
 from mtl.bert.heads import HeadSettings
@@ -99,7 +100,7 @@ def finetune(
         model,
         data,
         loop,
-        record=record,
+        record=watched(record, gan),
         checkpoint=checkpoint,
         progress=progress,
         companion=gan,

@@ -47,6 +47,7 @@ from acgan_bert.snapshots import Snapshots
 from acgan_bert.trackers import Tracker
 from acgan_bert.trainer import train_gan
 from acgan_bert.vectors import PartVectors, embed_parts, sources_of
+from acgan_bert.watch import CollapseWatch, together
 from mtl.bert.encoder import TextEncoder
 from mtl.files import write_json
 
@@ -169,7 +170,7 @@ def _train(bench: _Bench, vectors: PartVectors) -> GANModel:
             record=record,
             checkpoint=bench.out / CHECKPOINT,
             progress=advance,
-            watch=_snapshots(bench, vectors),
+            watch=together(CollapseWatch(bench.parts.task.classes), _snapshots(bench, vectors)),
         )
     bench.stages.seconds["train"] = round(record.seconds(), 3)
     return model

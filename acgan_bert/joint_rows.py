@@ -132,6 +132,9 @@ class Probe:
         space: The players' coordinates, in which real rows have mean square 1 at the start.
         seed: Of the choice.
         autocast: Opens the context of the forward passes.
+
+    Attributes:
+        latest: By task, the rows where they were when last looked at, (N, D).
     """
 
     def __init__(
@@ -149,6 +152,7 @@ class Probe:
             name: np.random.default_rng((seed, 1)).permutation(len(tokens))[:PROBE_ROWS]
             for name, tokens in self.tokens.items()
         }
+        self.latest: dict[str, Tensor] = {}
         self.before = {name: self._now(model, name) for name in data}
 
     def moved(self, model: MultitaskModel) -> dict[str, float]:
@@ -173,4 +177,5 @@ class Probe:
     def _now(self, model: MultitaskModel, name: str) -> Tensor:
         tokens, rows = self.tokens[name], self.rows[name]
         found = row_vectors(model, name, tokens, rows, autocast=self.autocast)
-        return self.space.standardize(found)
+        self.latest[name] = self.space.standardize(found)
+        return self.latest[name]

@@ -107,22 +107,27 @@ def measure(
     real, labels = reference.vectors, reference.labels
     collapse = _records(collapse_report(real, labels, fake, labels, rng=seed), classes)
     table = measure_all(real, labels, fake, labels, k=PRDC_NEIGHBORS, rng=seed)
-    overall = table[table["class"] == "overall"].set_index("measure")
+    measures = _records(table, classes)
+    overall = {row["measure"]: row for row in measures if row["class"] == "overall"}
     return {
-        **{name: float(overall.loc[name, "value"]) for name in KEYS},
-        **{f"{KEYS[name]}_floor": float(overall.loc[name, "floor"]) for name in KEYS},
+        **{name: overall[name]["value"] for name in KEYS},
+        **{f"{KEYS[name]}_floor": overall[name]["floor"] for name in KEYS},
         "label_recovery": collapse[-1]["conditional_accuracy"],
         "label_recovery_floor": collapse[-1]["conditional_floor"],
         "on": reference.on,
-        "rows": int(overall["rows"].iloc[0]),
-        "measures": _records(table, classes),
+        "rows": overall["frechet_distance"]["rows"],
+        "measures": measures,
         "collapse": collapse,
     }
 
 
 def _records(table: pd.DataFrame, classes: tuple[str, ...]) -> list[dict[str, Any]]:
     """Return the rows of a table, with None for NaN and classes by their names."""
-    rows: list[dict[str, Any]] = json.loads(table.to_json(orient="records", double_precision=15))
+    # NaN alone is unequal to itself.
+    rows: list[dict[str, Any]] = [
+        {str(key): None if value != value else value for key, value in row.items()}
+        for row in table.to_dict("records")
+    ]
     for row in rows:
         row["class"] = row["class"] if row["class"] == "overall" else classes[int(row["class"])]
     return rows

@@ -39,6 +39,7 @@ from acgan_bert.rundir import (
 )
 from acgan_bert.scores import calibration_note
 from acgan_bert.trackers import Tracker
+from acgan_bert.watch_beside import watched
 from mtl.bert.encoder import TextEncoder
 from mtl.bert.model import MultitaskModel, pair_input, parameter_counts
 from mtl.evaluate import calibrate, evaluate
@@ -208,7 +209,7 @@ class MultitaskJob:
                 training.model,
                 training.data,
                 loop_settings(self.recipe),
-                record=record,
+                record=watched(record, training.gan),
                 checkpoint=out / CHECKPOINT / "training",
                 progress=advance,
                 companion=training.gan,

@@ -82,3 +82,8 @@ def _check_beside(recipe: Recipe) -> None:
             f"training.members: {recipe.training.members}, but beside an encoder that is trained "
             "there is one GAN; use 1"
         )
+    if recipe.watch.stop:
+        raise InputError(
+            "watch.stop: true, but beside an encoder that is trained the watch only warns; "
+            "leave it out"
+        )

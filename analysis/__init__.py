@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from analysis.coherence import label_agreement, topic_words
     from analysis.conflict_plots import conflict_map
     from analysis.curves import learning_curves
     from analysis.map_plots import class_maps, embedding_map, series_maps
@@ -17,10 +18,13 @@ if TYPE_CHECKING:
     from analysis.metrics.frechet import Frechet, frechet, frechet_distance, frechet_rows
     from analysis.metrics.frechet_limit import FrechetLimit, frechet_limit
     from analysis.metrics.kernel import energy_distance, kernel_distance
+    from analysis.metrics.memorization import Memorization, memorization
     from analysis.metrics.neighbors import PRDC, prdc
     from analysis.metrics.permutation import TwoSample, two_sample_test
     from analysis.metrics.summary import measure_all
     from analysis.metrics.together import Measures, measure_together
+    from analysis.metrics.two_sample import ClassifierTest, classifier_two_sample
+    from analysis.metrics.use import use_report
     from analysis.metrics.wasserstein import sliced_wasserstein
     from analysis.multitask_plots import class_bars, confusion_maps
     from analysis.neighbors import memorized, nearest_real, typicality
@@ -35,6 +39,7 @@ if TYPE_CHECKING:
         mean_interval,
         paired_test,
     )
+    from analysis.study_report import write_study
     from analysis.tasks import TaskScore, best_scores, task_scores
 
 _HOMES = {
@@ -42,6 +47,13 @@ _HOMES = {
     "comparison": "analysis.scores",
     "verdict": "analysis.scores",
     "collapse_report": "analysis.metrics.collapse",
+    "Memorization": "analysis.metrics.memorization",
+    "memorization": "analysis.metrics.memorization",
+    "ClassifierTest": "analysis.metrics.two_sample",
+    "classifier_two_sample": "analysis.metrics.two_sample",
+    "use_report": "analysis.metrics.use",
+    "label_agreement": "analysis.coherence",
+    "topic_words": "analysis.coherence",
     "Floor": "analysis.metrics.floors",
     "prdc_floors": "analysis.metrics.floors",
     "real_floor": "analysis.metrics.floors",
@@ -90,6 +102,7 @@ _HOMES = {
     "correlation_interval": "analysis.statistics",
     "mean_interval": "analysis.statistics",
     "paired_test": "analysis.statistics",
+    "write_study": "analysis.study_report",
     "TaskScore": "analysis.tasks",
     "best_scores": "analysis.tasks",
     "task_scores": "analysis.tasks",
@@ -97,12 +110,14 @@ _HOMES = {
 
 __all__ = [
     "PRDC",
+    "ClassifierTest",
     "Floor",
     "Frechet",
     "FrechetLimit",
     "Generated",
     "Map",
     "Measures",
+    "Memorization",
     "Run",
     "Score",
     "TaskScore",
@@ -112,6 +127,7 @@ __all__ = [
     "best_scores",
     "class_bars",
     "class_maps",
+    "classifier_two_sample",
     "collapse_report",
     "comparison",
     "comparison_bars",
@@ -125,11 +141,13 @@ __all__ = [
     "frechet_limit",
     "frechet_rows",
     "kernel_distance",
+    "label_agreement",
     "learning_curves",
     "map_series",
     "mean_interval",
     "measure_all",
     "measure_together",
+    "memorization",
     "memorized",
     "nearest_real",
     "paired_test",
@@ -144,13 +162,16 @@ __all__ = [
     "series_maps",
     "sliced_wasserstein",
     "task_scores",
+    "topic_words",
     "tsne_map",
     "two_sample_test",
     "typicality",
     "umap_map",
+    "use_report",
     "verdict",
     "write_maps",
     "write_report",
+    "write_study",
 ]
 
 

@@ -18,6 +18,9 @@ SCORE_WORDS = ("accuracy", "f1", "pearson", "spearman")
 LOSS, CLASSES = "_loss", ".class"  # ends of keys: of a loss, of the discriminator's about classes
 # The losses of a GAN beside the tasks that are of no task.
 GAME = {"source_loss": "source (discriminator)", "loss_generator": "generator"}
+# What a watch on the generator measures, of real rows about 1, and how often it warned.
+WATCHED = tuple(f"collapse/{name}_ratio" for name in ("rank", "spread", "vendi", "distinct"))
+WARNINGS = "collapse/warnings"
 LEAST_SCORE_SPAN = 0.1  # shares of one that the axis of scores spans at least
 
 
@@ -61,7 +64,7 @@ def learning_curves(
     """
     keys = list(dict.fromkeys(key for record in records for key in record))
     several = any(key.endswith(LOSS) for key in keys)
-    panels = _of_tasks(keys) if several else _of_one(keys)
+    panels = (_of_tasks(keys) if several else _of_one(keys)) + [_of_watch(keys)]
     panels = panels[:1] + [panel for panel in panels[1:] if panel.curves]
     lines = math.ceil(len(panels) / 2)
     with styled():
@@ -74,8 +77,10 @@ def learning_curves(
             _curves(axis, records, panel)
             if panel.scores and axis.lines:
                 _finish_scores(axis, panel, best_step)
-            if panel.unit:  # a distance
+            if panel.unit:  # a distance, or a ratio
                 axis.set_ylim(bottom=0.0)
+            if any(curve.key in WATCHED for curve in panel.curves):
+                _mark_warnings(axis, records)
     return figure
 
 
@@ -127,6 +132,25 @@ def _of_tasks(keys: Sequence[str]) -> list[_Panel]:
         _Panel("Losses of the game", rivals),
         _Panel("How far the rows moved", moved, unit="moved (1 = spread at the start)"),
     ]
+
+
+def _of_watch(keys: Sequence[str]) -> _Panel:
+    """Return how much the fakes vary, where a watch has measured it."""
+    curves = [
+        _Curve(key, readable(key.removeprefix("collapse/").removesuffix("_ratio")), color)
+        for key, color in zip(WATCHED, COLORS, strict=False)
+        if key in keys
+    ]
+    return _Panel("Diversity of the fakes", curves, 4, unit="fake / real rows")
+
+
+def _mark_warnings(axis: Axes, records: Sequence[Mapping[str, Any]]) -> None:
+    """Mark the steps at which the watch warned of a collapse."""
+    warned = [record["step"] for record in records if record.get(WARNINGS)]
+    for step in warned:
+        axis.axvline(step, color=INK, ls=":", lw=1.2, zorder=1)
+    if warned:
+        axis.set_xlabel("step (dotted: a warning of collapse)")
 
 
 def _finish_scores(axis: Axes, panel: _Panel, best_step: int | None) -> None:

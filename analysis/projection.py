@@ -25,7 +25,7 @@ from analysis.map_rows import Drawn
 Points = NDArray[np.float64]
 Placement = Literal["joint", "reference"]
 PERPLEXITIES = (30.0, 100.0)
-SIZE = 600
+SIZE = 400
 NAMES = {
     "tsne-joint": "t-SNE, joint",
     "tsne-reference": "t-SNE, fakes placed on real",
@@ -95,9 +95,10 @@ def all_maps(
         _check_perplexity(perplexity)
     rows = Drawn.of(real, fake, size=size, rng=rng)
     made = partial(_map, rows, Neighborhoods.of(rows.real, rows.fake))
-    maps: list[Map] = []
-    for value in _distinct(perplexities, 2 * len(rows.real)):
-        maps.append(made("tsne-joint", joint_points(rows, value), value))
+    maps: list[Map] = [
+        made("tsne-joint", joint_points(rows, value), value)
+        for value in _distinct(perplexities, 2 * len(rows.real))
+    ]
     for value in _distinct(perplexities, len(rows.real)):
         placed = Reference(rows.real, value, rows.seed).place(rows.fake)
         maps.append(made("tsne-reference", placed, value))

@@ -35,6 +35,7 @@ RULES = (
     Rule("acgan_bert.gan", ("mtl", "analysis", "sklearn", *TEXT_AND_FILES)),
     Rule("acgan_bert.recipe_data", NOT_PLAIN),
     Rule("acgan_bert.recipe_adaptation", NOT_PLAIN),
+    Rule("acgan_bert.recipe_watch", NOT_PLAIN),
     Rule("acgan_bert.recipe_tasks", NOT_PLAIN, parts=("acgan_bert.recipe_data",)),
     Rule(
         "acgan_bert.recipe",
@@ -43,6 +44,7 @@ RULES = (
             "acgan_bert.recipe_adaptation",
             "acgan_bert.recipe_data",
             "acgan_bert.recipe_tasks",
+            "acgan_bert.recipe_watch",
         ),
     ),
     Rule("acgan_bert.trainer", ("transformers", "pandas", "mtl.text", "mtl.bert", "analysis")),

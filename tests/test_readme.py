@@ -15,6 +15,8 @@ TESTS = 'pip install -c constraints.txt -e ".[offline,test]" && pytest'
 OTHER_FLAGS = (
     *("--out", "--label", "--seed", "--task", "--print_config", "--help", "--version", "--check"),
     "--nproc_per_node",  # torchrun's
+    *("--axis", "--seeds", "--methods", "--yes", "--engine", "--ray_address", "--workers"),
+    "--threads",
 )
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 

@@ -14,7 +14,7 @@ from scipy.linalg import eigvalsh
 
 from analysis.distances import Matrix, rounding_slack, squared_distance_blocks
 
-VENDI_ROWS = 200
+VENDI_ROWS = 128
 MODES, BINS, ROWS_PER_MODE = 8, 20, 10
 # A mode counts as missed when fakes visit it less than a quarter as often as real rows do.
 VISITED_SHARE = 0.25
@@ -57,7 +57,7 @@ def vendi_score(squared: Matrix, width: float) -> float:
     """Return the effective number of different rows: exp of the entropy of K / N's eigenvalues.
 
     Args:
-        squared: squared distances between the rows, shape (N, N); at most 200 rows count, as the
+        squared: squared distances between the rows, shape (N, N); at most 128 rows count, as the
             value grows with N.
         width: σ of the similarity exp(−‖x − y‖² / 2σ²), in units of distance.
     """

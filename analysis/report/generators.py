@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from analysis.report.class_measures import class_measures_table, measures_caption, use_table
 from analysis.report.explorer import Explorer, explorers_of
-from analysis.report.pictures import Picture, map_name
-from analysis.report.sentences import collapse_text, fakes_text
+from analysis.report.pictures import MORE_MAPS, Picture, map_name
+from analysis.report.sentences import collapse_text, fakes_text, measures_text
 from analysis.report.tables import (
     Fake,
     Table,
@@ -25,9 +26,14 @@ class GeneratorParts:
     Attributes:
         task: its name where there are several, else empty.
         measures: beside floors and simple generators.
+        measures_text: the same in a sentence.
+        measures_caption: what their columns are.
+        by_class: the measures class by class, None where a class was not measured.
+        use: what the fakes are good for, None where that was not measured.
         collapse: class by class.
         collapse_text: the same in a sentence.
         map: of real and generated embeddings.
+        more_maps: by class, over training, at another perplexity.
         explorer: the same to walk through, None where the run kept no points.
         fakes: the first few of each class, with the sentences that they are near to.
         fakes_text: how usual they are.
@@ -35,9 +41,14 @@ class GeneratorParts:
 
     task: str
     measures: Table | None
+    measures_text: str
+    measures_caption: str
+    by_class: Table | None
+    use: Table | None
     collapse: Table | None
     collapse_text: str
     map: Picture | None
+    more_maps: list[Picture]
     explorer: Explorer | None
     fakes: list[tuple[str, list[Fake]]]
     fakes_text: str
@@ -49,22 +60,29 @@ def generator_parts(
     """Put into words and cells what was made for each task; ``anchor`` is the run's own."""
     explorers = explorers_of(run, anchor)
     return [
-        _parts(run, made, pictures.get(map_name(run, made.task)), explorer)
+        _parts(run, made, pictures, explorer)
         for made, explorer in zip(run.generated, explorers, strict=True)
     ]
 
 
 def _parts(
-    run: Run, made: Generated, drawn: Picture | None, explorer: Explorer | None
+    run: Run, made: Generated, drawn: dict[str, Picture | None], explorer: Explorer | None
 ) -> GeneratorParts:
     """Put into words and cells what was made for one task."""
     collapse = made.measures.get("collapse") or []
     return GeneratorParts(
         task=made.task if run.tasks else "",
         measures=generator_table(made),
+        measures_text=measures_text(made),
+        measures_caption=measures_caption(made),
+        by_class=class_measures_table(made),
+        use=use_table(made),
         collapse=collapse_table(collapse) if collapse else None,
         collapse_text=collapse_text(collapse) if collapse else "",
-        map=drawn,
+        map=drawn.get(map_name(run, made.task)),
+        more_maps=[
+            picture for stem in MORE_MAPS if (picture := drawn.get(map_name(run, made.task, stem)))
+        ],
         explorer=explorer,
         fakes=fakes_by_class(made),
         fakes_text=fakes_text(made),

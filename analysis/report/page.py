@@ -17,6 +17,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from analysis.report.class_measures import BY_CLASS, USE
 from analysis.report.generators import GeneratorParts, generator_parts, generators_overview
 from analysis.report.multitask import (
     ConflictParts,
@@ -49,7 +50,7 @@ from analysis.scores import verdict
 from analysis.words import shortened
 
 HERE = Path(__file__).parent
-SCRIPTS = ("map_view.js", "explorer.js")
+SCRIPTS = ("map_view.js", "point_words.js", "pointing.js", "explorer.js")
 # Control characters have no place in HTML, and lone surrogates none in UTF-8.
 UNPRINTABLE = re.compile("[\0-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
@@ -127,6 +128,8 @@ def render_page(runs: Sequence[Run]) -> str:
     page = environment.get_template("page.html").render(
         title=names[0] if len(names) == 1 else f"{len(names)} runs",
         policy=_policy(style, script),
+        by_class=BY_CLASS,
+        use=USE,
         style=style,
         script=script,
         overview=_overview(runs, names) if len(runs) > 1 else [],
@@ -189,14 +192,10 @@ def _overview(runs: Sequence[Run], names: Sequence[str]) -> list[tuple[Table, st
 def _maps_side_by_side(sections: Sequence[Section]) -> list[tuple[str, str, Picture]]:
     """Return where the maps of each run are, whose they are, and a small picture of the first."""
     return [
-        (
-            made.explorer.key,
-            " · ".join(filter(None, (section.name, made.task))),
-            made.explorer.small,
-        )
+        (explorer.key, ", ".join(filter(None, (section.name, made.task))), explorer.small)
         for section in sections
         for made in section.generators
-        if made.explorer
+        if (explorer := made.explorer)
     ]
 
 

@@ -62,6 +62,22 @@ MAP = (
     "but hides such islands. The PCA is linear. Read the numbers before the shapes.",
 )
 
+# Further maps by the start of their names, which the task ends where there are several.
+MORE_MAPS = {
+    "maps-by-class": (
+        "The same map{of} once for each class, the other classes in gray.",
+        "The map class by class: a class whose fakes lie in one place varies less than the data.",
+    ),
+    "maps-series": (
+        "Maps of the fakes{of} at several points of training, on the same axes, real rows gray.",
+        "The same noise and labels as training goes on, on the same axes.",
+    ),
+    "maps-perplexity": (
+        "The t-SNE maps{of} at another perplexity.",
+        "What another perplexity makes of the maps: believe what both show.",
+    ),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Picture:
@@ -78,12 +94,14 @@ def pictures(run: Run) -> dict[str, Picture | None]:
     for made in run.generated:
         of = f" of {made.task}" if run.tasks else ""
         words[map_name(run, made.task)] = (MAP[0].format(of=of), MAP[1])
+        for stem, (alternative, caption) in MORE_MAPS.items():
+            words[map_name(run, made.task, stem)] = (alternative.format(of=of), caption)
     return {stem: _picture(run.figures, stem, said) for stem, said in words.items()}
 
 
-def map_name(run: Run, task: str) -> str:
+def map_name(run: Run, task: str, stem: str = "map") -> str:
     """Return the name of the map of a task's embeddings: of one there is no need to say which."""
-    return f"map-{task}" if run.tasks else "map"
+    return f"{stem}-{task}" if run.tasks else stem
 
 
 def _words(stem: str, run: Run) -> tuple[str, str]:

@@ -4,12 +4,14 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from analysis.report.tables import floor_of
 from analysis.runs import Generated, Run
 from analysis.scores import Score, Verdict, comparison, scored_part, verdict
 from analysis.words import percent, shortened
 
 STRANGE = 0.05
 """Typicality at which a row of its class counts as strange."""
+SHARES = ("precision", "recall", "density", "coverage")
 TRAINED = {
     "finetune": "all of its weights",
     "last": "the weights of its last {last}",
@@ -76,6 +78,36 @@ def verdict_text(run: Run) -> str:
         f"The model is {facts}{interval}. That is within noise: these rows do not show that "
         f"either is better."
     )
+
+
+def measures_text(made: Generated) -> str:
+    """Say how near the fakes come to real rows, by what real rows have among themselves."""
+    measures, said = made.measures, []
+    own = _value(measures.get("frechet_distance"))
+    floor = _value(floor_of(measures, "frechet_distance"))
+    if math.isfinite(own + floor):
+        beyond = "no larger" if own <= floor else "larger"
+        text = f"The Fréchet distance, {own:,.3f}, is {beyond} than between real rows, {floor:,.3f}"
+        simple = (measures.get("baselines") or {}).get("class_gaussian") or {}
+        other = _value(simple.get("frechet_distance"))
+        if math.isfinite(other):
+            beside = "smaller than" if own < other else "not smaller than"
+            text += f", and {beside} that of a Gaussian fitted to each class, {other:,.3f}"
+        said.append(f"{text}.")
+    shares = {key: (_value(measures.get(key)), _value(floor_of(measures, key))) for key in SHARES}
+    known = {key: pair for key, pair in shares.items() if math.isfinite(sum(pair)) and pair[1] > 0}
+    below = [key for key, (value, usual) in known.items() if value < usual]
+    if below:
+        worst = min(below, key=lambda key: known[key][0] / known[key][1])
+        value, usual = known[worst]
+        are, most = ("are", f"; farthest is {worst}") if len(below) > 1 else ("is", "")
+        said.append(
+            f"{_listed(below).capitalize()} {are} below that of real rows{most}: {value:.3f} "
+            f"against {usual:.3f}."
+        )
+    elif known:
+        said.append(f"In {_listed(list(known))} the fakes are as real rows are.")
+    return " ".join(said)
 
 
 def collapse_text(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -152,6 +184,16 @@ def _is_stranger(row: Mapping[str, Any]) -> bool:
     if not isinstance(found, int | float) or not isinstance(usual, int | float):
         return False
     return found < usual / 2
+
+
+def _value(entry: object) -> float:
+    """Return a number, NaN for anything else."""
+    return float(entry) if isinstance(entry, int | float) else math.nan
+
+
+def _listed(words: Sequence[str]) -> str:
+    """Join words with commas and a final and."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
 def _names(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from analysis.runs import Generated, Run
 from analysis.scores import Score, comparison, scored_part, verdict
@@ -13,6 +13,8 @@ from analysis.words import UNKNOWN, number, percent, readable, shortened
 GENERATOR_MEASURES = (
     ("frechet_distance", "Fréchet distance, squared", "lower", 3),
     ("kernel_distance", "Kernel distance (MMD²)", "near 0", 5),
+    ("energy_distance", "Energy distance", "near 0", 4),
+    ("sliced_wasserstein", "Sliced Wasserstein distance", "lower", 4),
     ("precision", "Precision", "as real", 3),
     ("recall", "Recall", "as real", 3),
     ("density", "Density", "as real", 3),
@@ -143,17 +145,37 @@ def generator_table(made: Generated) -> Table | None:
         for name, entry in (generator.get("baselines") or {}).items()
         if isinstance(entry, Mapping)
     }
+    tested = bool(generator.get("measures"))
     rows = []
     for key, name, better, digits in GENERATOR_MEASURES:
-        if generator.get(key) is None:
+        own = _overall(generator, key)
+        if own.get("value") is None:
             continue
-        floor = floor_of(generator, key)
-        cells = [number(entry.get(key), digits) for entry in others.values()]
-        rows.append((name, number(generator[key], digits), *cells, number(floor, digits), better))
+        cells = [number(_overall(entry, key).get("value"), digits) for entry in others.values()]
+        spread = [with_ends(own, at, digits) for at in ("value", "floor")]
+        chance = [number(own.get("p_value"), 3)] if tested else []
+        rows.append((name, spread[0], *cells, spread[1], *chance, better))
     if not rows:
         return None
-    header = ("Measure", "This generator", *map(readable, others), "Real against real", "Better")
+    header = ("Measure", "This generator", *map(readable, others), "Real against real")
+    header = (*header, *(["p"] if tested else []), "Better")
     return Table(header, rows, [False] * len(rows))
+
+
+def _overall(measures: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """Return one measure of the whole: its value and floor, with their intervals if known."""
+    for row in measures.get("measures") or []:
+        if (row.get("class"), row.get("measure")) == ("overall", key):
+            return cast(Mapping[str, Any], row)
+    return {"value": measures.get(key), "floor": floor_of(measures, key)}
+
+
+def with_ends(row: Mapping[str, Any], key: str, digits: int) -> str:
+    """Return a number and, where it is known, its interval."""
+    prefix = "" if key == "value" else f"{key}_"
+    low, high = row.get(f"{prefix}low"), row.get(f"{prefix}high")
+    ends = "" if low is None else f" ({number(low, digits)} to {number(high, digits)})"
+    return f"{number(row.get(key), digits)}{ends}"
 
 
 def floor_of(measures: Mapping[str, Any], key: str) -> object:

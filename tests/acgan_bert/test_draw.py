@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from acgan_bert.draw import draw
+from analysis import read_maps
 from tests.analysis.joint_run import write_joint_run
 from tests.analysis.multitask_run import write_multitask_run
 from tests.analysis.pages import Page
@@ -47,9 +48,17 @@ def test_what_a_run_lacks_is_not_drawn(tmp_path):
 def test_a_map_for_each_task_with_enough_fakes(tmp_path):
     run = write_joint_run(tmp_path / "run", evaluations=1, changes={"dev": {}, "test": {}})
     draw(run, seed=0)
-    assert figures(run) == both("curves", "conflicts", "map-sentiment")
+    # 30 points bear one perplexity.
+    assert figures(run) == both("curves", "conflicts", "map-sentiment", "maps-by-class-sentiment")
+    kept = [file.name for file in (run / "figures").glob("maps*.json")]
+    assert kept == ["maps-sentiment.json"]
+    assert [found.method for found in read_maps(run / "figures" / kept[0])] == [
+        "tsne-joint",
+        "tsne-reference",
+        "pca",
+    ]
     page = Page((run / "report.html").read_text("utf-8"))
-    assert page.tags.count("img") == 3
+    assert page.tags.count("img") == 4
 
 
 def test_drawing_again_changes_nothing(drawn, tmp_path):

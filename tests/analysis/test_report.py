@@ -6,7 +6,8 @@ import re
 import pytest
 
 from analysis import write_report
-from analysis.report.sentences import collapse_text
+from analysis.report.sentences import collapse_text, measures_text
+from analysis.runs import Generated
 from tests.analysis.pages import HOSTILE, Page, report_of
 
 
@@ -203,6 +204,63 @@ def test_bad_runs_write_nothing(tmp_path, make_run):
     with pytest.raises(ValueError, match="no such directory"):
         write_report([make_run(), tmp_path / "nowhere"], tmp_path / "page.html")
     assert not (tmp_path / "page.html").exists()
+
+
+def test_measures_in_words():
+    measures = {"frechet_distance": 1.5, "frechet_floor": 0.5, "precision": 0.5, "recall": 0.9}
+    floors = {"precision_floor": {"mean": 0.9}, "recall_floor": 0.8}
+    own = Generated(task="a", measures=measures | floors)
+    assert measures_text(own) == (
+        "The Fréchet distance, 1.500, is larger than between real rows, 0.500. Precision is below "
+        "that of real rows: 0.500 against 0.900."
+    )
+    simple = {"baselines": {"class_gaussian": {"frechet_distance": 2.0}}}
+    near = {"frechet_distance": 0.5, "precision": 0.95, "coverage": None}
+    good = Generated(task="a", measures=measures | floors | simple | near)
+    assert measures_text(good) == (
+        "The Fréchet distance, 0.500, is no larger than between real rows, 0.500, and smaller than "
+        "that of a Gaussian fitted to each class, 2.000. In precision and recall the fakes are as "
+        "real rows are."
+    )
+    assert measures_text(Generated(task="a", measures={"precision": 0.5})) == ""
+
+
+def test_measures_class_by_class_stand_beside_their_floors(make_run):
+    values = {"value": 0.25, "low": 0.125, "high": 0.5, "floor": 0.0625}
+    ends = {"floor_low": 0.03, "floor_high": 0.09, "p_value": 0.005, "rows": 20, "note": ""}
+    rows = [
+        {"class": name, "measure": measure} | values | ends
+        for name in ("overall", "good", "bad")
+        for measure in ("energy_distance", "precision")
+    ]
+    rows += [{"class": "bad", "measure": "recall", "value": None, "note": "too few rows"}]
+    rows[3]["p_value"] = rows[5]["p_value"] = None
+    measured = {"generator": {"energy_distance": 0.25, "measures": rows}}
+    text = Page(report_of(make_run(changes=measured))).text
+    assert "The measures class by class" in text
+    assert "Class Energy distance p Precision good 0.2500 / 0.0625 0.005 0.250 / 0.062" in text
+    assert "Recall" not in text
+    assert "In brackets are 95% intervals" in text
+    plain = Page(report_of(make_run("plain"))).text
+    assert "class by class" not in plain.replace("Collapse, class by class", "")
+    assert "In brackets" not in plain
+
+
+def test_use_of_the_fakes_stands_beside_that_of_real_rows(make_run):
+    row = {"class": "overall", "value": 0.5, "low": 0.4, "high": 0.6, "floor": 0.75}
+    rows = [
+        row | {"measure": "train_on_fake", "floor_low": 0.7, "floor_high": 0.8, "p_value": 0.005},
+        row | {"measure": "copies", "low": None, "high": None, "floor": None},
+        row | {"measure": "augmentation", "value": None},
+        row | {"measure": "two_sample", "class": "good"},
+    ]
+    text = Page(report_of(make_run(changes={"generator": {"use": rows}}))).text
+    assert (
+        "tested on real: accuracy 0.500 (0.400 to 0.600) 0.750 (0.700 to 0.800) 0.005 Fakes that "
+        "are training rows 0.500 \N{EN DASH} \N{EN DASH} "
+    ) in text
+    assert "telling fakes from real" not in text
+    assert "gained by adding" not in text
 
 
 def test_collapse_in_words():

@@ -1,0 +1,70 @@
+"""What a row came to, as flat numbers for the table."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from acgan_bert.parts import Parts
+from acgan_bert.recipe import Recipe
+from acgan_bert.studies.sizes import PlayerSizes
+
+_LEFT_OUT = ("rows",)
+_OF_RIVAL = ("frechet_distance", "kernel_distance")
+
+
+def measures_of(
+    result: Mapping[str, Any], recipe: Recipe, *, sizes: PlayerSizes | None
+) -> dict[str, float | None]:
+    """Flatten the result of a run of one task, or of several.
+
+    Args:
+        result: With the keys of ``result.json``: ``test``, ``dev``, ``baselines``, ``generator``,
+            ``labels``.
+        recipe: Of the row.
+        sizes: Parameters of the players; None where there are none to count.
+
+    Returns:
+        Scores on the test part, else dev, under their own names; ``baseline.NAME``, an accuracy;
+        measures of the generator with their floors, and of the class Gaussian beside it; labels,
+        steps and parameters. What is neither number nor None is left out.
+    """
+    scores = result.get("test") or result.get("dev") or {}
+    if "tasks" in result:
+        return _of_tasks(scores)
+    found = _numbers(scores)
+    if result.get("test") and result.get("dev"):
+        found["dev_accuracy"] = result["dev"]["accuracy"]
+    for name, baseline in (result.get("baselines") or {}).items():
+        found[f"baseline.{name}"] = baseline.get("accuracy")
+    generator = result.get("generator") or {}
+    found |= _numbers(generator)
+    rival = (generator.get("baselines") or {}).get("class_gaussian") or {}
+    found |= {f"class_gaussian.{name}": rival[name] for name in _OF_RIVAL if name in rival}
+    found |= _numbers(result.get("labels") or {})
+    if sizes is not None:
+        found["steps"] = recipe.training.steps
+        found["parameters"] = sum(sizes)
+        found["generator_parameters"] = sizes.generator
+        found["discriminator_parameters"] = sizes.discriminator
+    return found
+
+
+def labels_of(parts: Parts) -> dict[str, int]:
+    """Count the rows that are trained on with and without their labels."""
+    return {"labeled": len(parts.split.labeled), "unlabeled": len(parts.split.unlabeled)}
+
+
+def _of_tasks(scores: Mapping[str, Any]) -> dict[str, float | None]:
+    found: dict[str, float | None] = {"mean": (scores.get("overall") or {}).get("mean")}
+    for task, own in scores.items():
+        if task != "overall":
+            found |= {f"{task}.{name}": value for name, value in _numbers(own).items()}
+    return found
+
+
+def _numbers(values: Mapping[str, Any]) -> dict[str, float | None]:
+    return {
+        name: value
+        for name, value in values.items()
+        if name not in _LEFT_OUT
+        and (value is None or (isinstance(value, int | float) and not isinstance(value, bool)))
+    }

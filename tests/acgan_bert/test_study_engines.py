@@ -1,0 +1,105 @@
+import os
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from acgan_bert import cli
+from acgan_bert.recipe_io import dump_recipe
+from acgan_bert.studies.folder import Study
+
+PATIENCE = 300
+"""Seconds; a machine that is busy otherwise starts processes slowly."""
+
+
+@pytest.fixture(scope="module")
+def words(small_recipe, tmp_path_factory):
+    """Return the words of a study whose seeds set other rows aside, and so are packs each."""
+    recipe = tmp_path_factory.mktemp("engines") / "small.yaml"
+    recipe.write_text("# A small recipe.\n" + dump_recipe(small_recipe), encoding="utf-8")
+    axes = ("--axis", "generator.depth=[1,2]", "--axis", "discriminator.depth=[1]")
+    steps = ("--training.steps", "60", "--training.checkpoint_every_steps", "5")
+    return ("study", "depth", str(recipe), *axes, *steps, "--seeds", "3", "--control", "false")
+
+
+@pytest.fixture(scope="module")
+def expected(words, tmp_path_factory):
+    """Return the table of the study when one process trains it without a stop."""
+    out = tmp_path_factory.mktemp("engines") / "whole"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ACGAN_BERT_CACHE", str(out.parent / "cache"))
+        patch.setattr("acgan_bert.studies.study.write_report", lambda _: None)
+        assert cli.main([*words, "--out", str(out), "--workers", "1"]) == 0
+    assert len(Study.read(out).packs) == 3
+    return (out / "table.csv").read_bytes()
+
+
+def started(*words):
+    return subprocess.Popen(
+        [sys.executable, "-m", "acgan_bert", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONWARNINGS": "ignore"},
+    )
+
+
+def waited_for(found, process):
+    """Return what ``found`` returns once it is something; fails where the process ends before."""
+    deadline = time.monotonic() + PATIENCE
+    while not (something := found()):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return something
+
+
+@pytest.mark.processes
+def test_killed_at_work_and_resumed_the_table_is_the_same(
+    words, expected, tmp_path, capsys, monkeypatch
+):
+    """Workers that lost their parent end by themselves, and leave checkpoints to go on from."""
+    monkeypatch.setattr("acgan_bert.studies.study.write_report", lambda _: None)
+    out = tmp_path / "killed"
+    driver = started(*words, "--out", str(out), "--workers", "2")
+    waited_for(lambda: list(out.glob("packs/*/checkpoint/step-*")), driver)
+    workers = psutil.Process(driver.pid).children(recursive=True)
+    driver.kill()
+    driver.communicate()
+    study = Study.read(out)
+    assert not all(study.done(row) for row in study.rows)
+    assert cli.main(["resume", str(out), "--workers", "1"]) == 0
+    assert (out / "table.csv").read_bytes() == expected
+    assert psutil.wait_procs(workers, timeout=PATIENCE)[1] == []
+    assert "6 of 6 rows done" in capsys.readouterr().out
+
+
+@pytest.mark.processes
+def test_a_lost_worker_is_replaced(words, expected, tmp_path):
+    out = tmp_path / "lost"
+    driver = started(*words, "--out", str(out), "--workers", "2")
+    waited_for(lambda: list(out.glob("packs/*/checkpoint/step-*")), driver)
+    for worker in psutil.Process(driver.pid).children():
+        if "spawn_main" in " ".join(worker.cmdline()):
+            worker.kill()
+            break
+    assert driver.wait(PATIENCE) == 0, driver.communicate()
+    assert (out / "table.csv").read_bytes() == expected
+
+
+@pytest.mark.processes
+def test_ray_gives_the_same_table_though_a_worker_is_killed(words, expected, tmp_path):
+    pytest.importorskip("ray")
+    out = tmp_path / "ray"
+    driver = started(*words, "--out", str(out), "--engine", "ray", "--workers", "2")
+    waited_for(lambda: list(out.glob("packs/*/checkpoint/step-*")), driver)
+    (at_work, *_) = [
+        child
+        for child in psutil.Process(driver.pid).children(recursive=True)
+        if child.name().startswith("ray::acgan") or "ray::acgan" in " ".join(child.cmdline())
+    ]
+    at_work.kill()
+    assert driver.wait(PATIENCE) == 0, driver.communicate()
+    assert (out / "table.csv").read_bytes() == expected

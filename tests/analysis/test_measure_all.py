@@ -1,0 +1,120 @@
+"""Everything at once: values beside floors, overall and by class, NaN with its reason."""
+
+import numpy as np
+import pytest
+
+from analysis import measure_all
+from analysis.metrics.summary import MEASURES, SHARES, TESTED
+
+LABELS = np.repeat([0, 1], 120)
+
+
+def draw(rng, rows=240):
+    return rng.normal(size=(rows, 4))
+
+
+def cell(table, label, measure):
+    return table[(table["class"] == label) & (table["measure"] == measure)].iloc[0]
+
+
+def test_a_perfect_generator_is_at_the_floor():
+    rng = np.random.default_rng(0)
+    table = measure_all(draw(rng), LABELS, draw(rng), LABELS)
+    assert table["class"].unique().tolist() == ["overall", 0, 1]
+    assert table["measure"].tolist() == [*MEASURES] * 3
+    assert set(table["rows"]) == {120, 60}
+    assert (table["note"] == "").all()
+    tested = table["measure"].isin(TESTED)
+    assert (table[tested]["p_value"] > 0.01).all()
+    assert table[~tested]["p_value"].isna().all()
+    # Near a floor that chance alone decides the intervals are wide, never narrow.
+    assert ((table["value"] > table["floor_low"]) & (table["value"] < table["floor_high"])).all()
+    assert (table["low"] <= table["value"]).all()
+    assert (table["value"] <= table["high"]).all()
+
+
+def test_one_broken_class_stands_out_where_it_is():
+    rng = np.random.default_rng(1)
+    fake = draw(rng)
+    fake[LABELS == 1] = 0.2 * fake[LABELS == 1] + 1.0
+    table = measure_all(draw(rng), LABELS, fake, LABELS)
+    for measure in ("frechet_distance", *TESTED):
+        broken = cell(table, 1, measure)
+        assert broken["low"] > broken["floor_high"], measure
+        healthy = cell(table, 0, measure)
+        assert healthy["value"] < healthy["floor_high"], measure
+    assert (table[table["class"] == 1]["p_value"].dropna() == 0.005).all()
+    assert cell(table, 1, "recall")["high"] < cell(table, 1, "recall")["floor_low"]
+
+
+def test_what_cannot_be_measured_is_nan_and_says_why():
+    rng = np.random.default_rng(2)
+    real_y = np.repeat(["a", "b", "c", "d"], [100, 12, 8, 3])
+    fake_y = np.repeat(["a", "b", "c", "new"], [100, 12, 8, 5])
+    table = measure_all(draw(rng, 123), real_y, draw(rng, 125), fake_y)
+    overall = table[table["class"] == "overall"]
+    assert overall["value"].notna().all()
+    # Each class loses first the Fréchet distance, then the shares, then everything.
+    assert cell(table, "a", "frechet_distance")["value"] > 0.0
+    few = cell(table, "b", "frechet_distance")
+    assert np.isnan(few["value"])
+    assert few["note"] == "6 rows; a Fréchet distance needs 50"
+    assert cell(table, "b", "coverage")["value"] > 0.0
+    assert cell(table, "c", "coverage")["note"] == "4 rows; 5 neighbors need 6"
+    assert cell(table, "c", "energy_distance")["p_value"] > 0.0
+    for label, note in (("d", "3 real rows and 0 fakes"), ("new", "0 real rows and 5 fakes")):
+        rows = table[table["class"] == label]
+        assert rows[["value", "floor", "p_value"]].isna().all(axis=None)
+        assert (rows["note"] == f"{note}; want at least 4 of either").all()
+
+
+def test_overall_keeps_a_doubtful_distance_with_a_warning():
+    rng = np.random.default_rng(3)
+    table = measure_all(draw(rng, 30), np.zeros(30), draw(rng, 30), np.zeros(30))
+    doubtful = cell(table, "overall", "frechet_distance")
+    assert doubtful["value"] > 0.0
+    assert (
+        doubtful["note"] == "15 rows; a Fréchet distance needs 50: compare it with the floor only"
+    )
+
+
+def test_equal_rows_and_repeated_rows_are_said():
+    constant, labels = np.ones((30, 3)), np.zeros(30)
+    table = measure_all(constant, labels, constant, labels)
+    overall = table[table["class"] == "overall"].set_index("measure")
+    assert overall.loc["rbf_distance", "note"] == "real rows are all equal and give no width"
+    assert overall.loc[["kernel_distance", "energy_distance"], "value"].tolist() == [0.0, 0.0]
+    assert overall.loc[["kernel_distance", "energy_distance"], "p_value"].tolist() == [1.0, 1.0]
+    assert overall.loc[["precision", "recall", "coverage"], "value"].tolist() == [1.0, 1.0, 1.0]
+    assert overall.loc["coverage", "note"] == "repeated rows: 100% real, 100% fake"
+
+
+def test_shares_at_their_bounds_keep_intervals_within():
+    rng = np.random.default_rng(4)
+    table = measure_all(draw(rng), LABELS, draw(rng) + 40.0, LABELS, permutations=9)
+    overall = table[(table["class"] == "overall") & table["measure"].isin(SHARES)]
+    assert (overall["value"] == 0.0).all()
+    assert (overall[["low", "high"]] == 0.0).all(axis=None)
+
+
+def test_a_seed_repeats_itself_and_many_rows_are_drawn_from():
+    rng = np.random.default_rng(5)
+    real, fake = draw(rng), draw(rng)
+    options = {"permutations": 19, "most": 100}
+    first = measure_all(real, LABELS, fake, LABELS, **options)
+    assert first[first["class"] == "overall"]["rows"].eq(50).all()
+    assert first.equals(measure_all(real, LABELS, fake, LABELS, **options))
+    assert not first.equals(measure_all(real, LABELS, fake, LABELS, **options, rng=1))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"k": 0}, "k: found 0; want at least 1"),
+        ({"permutations": 0}, "permutations: found 0; want at least 1"),
+        ({"most": 3}, "most: found 3; want at least 4"),
+    ],
+)
+def test_arguments_are_named(options, message):
+    with pytest.raises(ValueError, match=message):
+        measure_all(np.eye(4), np.zeros(4), np.eye(4), np.zeros(4), **options)
