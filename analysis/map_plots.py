@@ -93,7 +93,7 @@ def class_maps(
         figure, axes = square_panels(grid, NARROW, lines=1, names=[], note=note)
         for index, (axis, name) in enumerate(zip(axes, drawn, strict=True)):
             frame(axis, name, [panel])
-            axis.scatter(*others.T, s=3, color=RULE, linewidths=0)
+            axis.scatter(others[:, 0], others[:, 1], s=3, color=RULE, linewidths=0)
             only = [np.where(labels == index, index, -2) for labels in (real_y, fake_y)]
             _real(axis, panel.points_real, only[0], names)
             _fake(axis, panel.points_fake, only[1], names)
@@ -167,16 +167,17 @@ def _rows(maps: Sequence[Map], kind: str) -> int:
 def _real(axis: Axes, points: Points, labels: NDArray[Any], names: Sequence[str]) -> None:
     """Draw real rows as small filled marks."""
     for index, mark in ((-1, NO_LABEL), *enumerate(class_marks(len(names)))):
-        chosen = points[labels == index]
-        axis.scatter(*chosen.T, s=10, marker=mark.real, color=mark.color, linewidths=0, alpha=0.6)
+        x, y = points[labels == index].T
+        axis.scatter(x, y, s=10, marker=mark.real, color=mark.color, linewidths=0, alpha=0.6)
 
 
 def _fake(axis: Axes, points: Points, labels: NDArray[Any], names: Sequence[str]) -> None:
     """Draw fakes as open triangles."""
     for index, mark in enumerate(class_marks(len(names))):
-        chosen = points[labels == index]
+        x, y = points[labels == index].T
         axis.scatter(
-            *chosen.T,
+            x,
+            y,
             s=13,
             marker=mark.fake,
             facecolors="none",

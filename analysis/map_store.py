@@ -109,7 +109,7 @@ def _rounded(value: float) -> float:
 
 def _from_json(panel: Mapping[str, Any]) -> Map:
     """Build a map; whatever a file may hold in place of one raises an error."""
-    parts: dict[str, np.ndarray] = {}
+    parts: dict[str, Any] = {}
     for kind in ("real", "fake"):
         rows = np.asarray(panel[f"{kind}_rows"])
         points = np.asarray(panel[f"points_{kind}"], dtype=np.float64)

@@ -60,11 +60,12 @@ def text_curves(findings: Findings) -> Figure | None:
 
 
 def difference_bars(findings: Findings) -> Figure | None:
-    """Draw how far each condition lies from its reference, with paired intervals.
+    """Draw how far each condition's score lies from the reference's, with paired intervals.
 
     Filled bars are supported after correction, open ones are not.
     """
-    found = [one for one in findings.statements if one.kind == "difference" and one.difference]
+    differences = [one for one in findings.statements if one.kind == "difference"]
+    found = [one for one in differences if one.difference and one.measure == findings.measures[0]]
     titles = list(dict.fromkeys(one.group for one in found))[:MOST_PANELS]
     if not found:
         return None

@@ -94,3 +94,55 @@ def make_run(tmp_path):
         return root
 
     return make
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    """Return a browser without a network, once for all tests."""
+    from tests.analysis.browser import CHROMIUM, FLAGS, SECONDS
+
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs the extra 'browser'")
+    if CHROMIUM is None:
+        pytest.skip("needs a Chromium on the path")
+    with playwright.sync_playwright() as started:
+        context = started.chromium.launch_persistent_context(
+            tmp_path_factory.mktemp("browser"),
+            executable_path=CHROMIUM,
+            headless=True,
+            args=FLAGS,
+            offline=True,
+            reduced_motion="reduce",
+        )
+        context.set_default_timeout(30 * SECONDS)
+        yield context
+        context.close()
+
+
+@pytest.fixture
+def show(browser, tmp_path):
+    """Return a function that opens the page of runs; nothing may go wrong on it or be loaded."""
+    from tests.analysis.browser import Shown
+
+    opened = []
+
+    def opens(*runs, scheme="light", width=1100):
+        analysis.write_report(runs, tmp_path / "page.html")
+        page = browser.new_page()
+        page.set_viewport_size({"width": width, "height": 1000})
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        opened.append(Shown(page, tmp_path / "page.html"))
+        return opened[-1]
+
+    yield opens
+    for shown in opened:
+        shown.page.close()
+        assert shown.errors == []
+        assert {url.partition(":")[0] for url in shown.requests} <= {"file", "data"}
+
+
+@pytest.fixture
+def shown(show, make_run):
+    """Return the page of a run with maps."""
+    from tests.analysis.maps import with_maps
+
+    return show(with_maps(make_run()))

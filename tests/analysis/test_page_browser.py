@@ -1,109 +1,13 @@
-"""The page in a browser without a network: pointing, filtering, searching, sliding, printing."""
+"""Using the maps of the page: pointing, filtering, searching, sliding, zooming."""
 
 import re
-import shutil
 
 import numpy as np
 import pytest
 
-from analysis import write_report
-from tests.analysis.maps import map_of, with_maps
-from tests.analysis.pages import HOSTILE
+from tests.analysis.maps import map_of
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs the extra 'browser'")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="needs a Chromium on the path"),
-]
-SECONDS = 1000  # milliseconds
-IDLE = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    """Return a browser without a network, once for all tests."""
-    with playwright.sync_playwright() as started:
-        context = started.chromium.launch_persistent_context(
-            tmp_path_factory.mktemp("browser"),
-            executable_path=CHROMIUM,
-            headless=True,
-            args=FLAGS,
-            offline=True,
-            reduced_motion="reduce",
-        )
-        context.set_default_timeout(30 * SECONDS)
-        yield context
-        context.close()
-
-
-class Shown:
-    """A page that is open, and the parts of its first explorer by name."""
-
-    def __init__(self, page, file):
-        self.page, self.errors, self.requests = page, [], []
-        page.on("console", lambda message: self.errors.append(message.text))
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.on("dialog", lambda dialog: self.errors.append(dialog.message))
-        page.on("request", lambda request: self.requests.append(request.url))
-        page.goto(file.as_uri())
-
-    def part(self, name):
-        return self.page.locator(f'.explorer [data-part="{name}"]').first
-
-    def text(self, name):
-        return " ".join(self.part(name).inner_text().split())
-
-    def picture(self):
-        self.page.evaluate(IDLE)
-        return self.part("map").evaluate("canvas => canvas.toDataURL()")
-
-    def press(self, *keys):
-        self.part("map").focus()
-        for key in keys:
-            self.page.keyboard.press(key)
-
-    def middle(self):
-        box = self.part("map").bounding_box()
-        return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-
-    def names(self):
-        return self.part("classes").locator("label").all_inner_texts()
-
-
-@pytest.fixture
-def show(browser, tmp_path):
-    """Return a function that opens the page of runs; nothing may go wrong on it or be loaded."""
-    opened = []
-
-    def opens(*runs, scheme="light", width=1100):
-        write_report(runs, tmp_path / "page.html")
-        page = browser.new_page()
-        page.set_viewport_size({"width": width, "height": 1000})
-        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        opened.append(Shown(page, tmp_path / "page.html"))
-        return opened[-1]
-
-    yield opens
-    for shown in opened:
-        shown.page.close()
-        assert shown.errors == []
-        assert {url.partition(":")[0] for url in shown.requests} <= {"file", "data"}
-
-
-@pytest.fixture
-def shown(show, make_run):
-    return show(with_maps(make_run()))
+pytestmark = pytest.mark.browser
 
 
 def test_pointing_shows_the_sentence(shown):
@@ -219,6 +123,7 @@ def test_projection_and_perplexity_change_the_map(shown):
 
 
 def test_the_slider_goes_through_the_frames(shown):
+    expect = pytest.importorskip("playwright.sync_api").expect
     shown.part("projection").select_option("PCA of real, series")
     slider = shown.part("frame")
     assert shown.text("frame-name") == "step 30"
@@ -239,8 +144,8 @@ def test_the_slider_goes_through_the_frames(shown):
     shown.part("axes").uncheck()
     assert shown.picture() != fixed
     shown.part("play").click()
-    playwright.expect(shown.part("frame-name")).to_have_text("step 30")
-    playwright.expect(shown.part("play")).to_have_text("Play")
+    expect(shown.part("frame-name")).to_have_text("step 30")
+    expect(shown.part("play")).to_have_text("Play")
 
 
 def test_zoom_drag_and_reset(shown):
@@ -277,81 +182,3 @@ def test_the_wheel_scrolls_the_page_until_the_map_has_the_focus(shown):
     shown.page.wait_for_timeout(200)
     shown.page.mouse.move(0, 0)
     assert shown.picture() != whole
-
-
-def test_both_themes_have_colors_of_their_own(show, make_run):
-    root = with_maps(make_run())
-    light, dark = show(root), show(root, scheme="dark")
-    assert light.picture() != dark.picture()
-    ground = "getComputedStyle(document.body).backgroundColor"
-    assert light.page.evaluate(ground) != dark.page.evaluate(ground)
-    light.page.emulate_media(color_scheme="dark", reduced_motion="reduce")
-    assert light.picture() == dark.picture()
-
-
-def test_paper_has_the_picture_instead(show, make_run):
-    root = with_maps(make_run())
-    shutil.copy(root / "figures" / "curves.png", root / "figures" / "map.png")
-    shown = show(root)
-    still = shown.page.locator(".map > figure")
-    assert not still.is_visible()
-    shown.page.emulate_media(media="print")
-    assert still.is_visible()
-    assert not shown.part("map").is_visible()
-
-
-def test_nothing_is_wider_than_a_phone(show, make_run):
-    shown = show(with_maps(make_run()), width=360)
-    wide = "document.documentElement.scrollWidth"
-    assert shown.page.evaluate(wide) <= 360
-
-
-def test_without_scripts_the_picture_stays(browser, make_run, tmp_path):
-    root = with_maps(make_run())
-    shutil.copy(root / "figures" / "curves.png", root / "figures" / "map.png")
-    write_report([root], tmp_path / "page.html")
-    text = (
-        (tmp_path / "page.html").read_text().replace("script-src 'sha256-", "script-src 'sha256-0")
-    )
-    (tmp_path / "page.html").write_text(
-        text.replace("script-src &#39;sha256-", "script-src &#39;x")
-    )
-    page = browser.new_page()
-    page.goto((tmp_path / "page.html").as_uri())
-    assert page.locator(".map > figure").is_visible()
-    assert not page.locator(".explorer").is_visible()
-    page.close()
-
-
-def test_hostile_text_runs_nothing_and_adds_no_element(show, make_run):
-    nasty = f"{HOSTILE}\0\u202e</script><svg onload=alert(1)>\u2028"
-    count = "document.querySelectorAll('*').length"
-    tame = show(with_maps(make_run("tame"))).page.evaluate(count)
-    root = with_maps(make_run(classes=(nasty, "b"), text=nasty, source=nasty, name="nasty"))
-    shown = show(root)
-    assert shown.page.evaluate(count) == tame
-    shown.part("search").fill("<img")
-    shown.part("hits").locator("button").first.click()
-    shown.part("real").uncheck()
-    shown.press("ArrowRight", "ArrowDown", "ArrowUp")
-    assert shown.text("detail").startswith("Fake, asked for")
-    assert "onerror" in shown.text("detail")
-    inside = shown.page.locator(".explorer img, .explorer svg, .explorer script:not([type])")
-    assert inside.count() == 0
-
-
-def test_five_thousand_points_within_ten_megabytes_and_three_seconds(show, make_run):
-    root = make_run(text="as long as a sentence of a review may well be, or longer " * 3)
-    rows = {"real_rows": np.arange(2500) % 40, "fake_rows": np.arange(2500) % 20}
-    maps = [map_of(2500, 2500, seed=step, frame=f"step {step}", **rows) for step in range(12)]
-    shown = show(with_maps(root, maps))
-    assert shown.text("count") == "2,500 real sentences and 2,500 fakes are shown."
-    assert (root.parent / "page.html").stat().st_size < 10_000_000
-    # Processor time of the page's own thread: other programs may be busy.
-    session = shown.page.context.new_cdp_session(shown.page)
-    session.send("Performance.enable", {"timeDomain": "threadTicks"})
-    shown.page.reload()
-    shown.press("ArrowRight")
-    assert shown.text("detail") != ""
-    measured = {m["name"]: m["value"] for m in session.send("Performance.getMetrics")["metrics"]}
-    assert 0 < measured["TaskDuration"] < 3
