@@ -96,9 +96,9 @@ def make_run(tmp_path):
     return make
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    """Return a browser without a network, once for all tests."""
+    """Return a browser without a network, once for the tests of a file."""
     from tests.analysis.browser import CHROMIUM, FLAGS, SECONDS
 
     playwright = pytest.importorskip("playwright.sync_api", reason="needs the extra 'browser'")
