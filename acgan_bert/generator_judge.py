@@ -13,6 +13,7 @@ from acgan_bert.judge import (
     judge,
     write_embeddings,
 )
+from acgan_bert.judge_use import judge_coherence, judge_use
 from acgan_bert.model import GANModel
 from acgan_bert.parts import Parts
 from acgan_bert.recipe import Recipe
@@ -49,7 +50,10 @@ def judge_generator(
     write_embeddings(folder, reference, fake, described)
     measures = judge(reference, fake, rows, seed=recipe.seed)
     notes = []
-    if not measures:
+    if measures:
+        measures["use"] = judge_use(reference, fake, rows, seed=recipe.seed)
+        measures["coherence"] = judge_coherence(reference, fake, rows.classes)
+    else:
         notes.append(f"{len(described)} real rows are too few to measure the generator on")
     if reference.on == "train":
         notes.append("no held-out rows: the generator is measured on rows that it was trained on")

@@ -92,7 +92,12 @@ def _describe(corpus: Corpus, row: int, label: int) -> dict[str, Any]:
 
 
 def measure(
-    reference: Reference, fake: Vectors, *, classes: tuple[str, ...], seed: int
+    reference: Reference,
+    fake: Vectors,
+    *,
+    classes: tuple[str, ...],
+    training: Vectors | None,
+    seed: int,
 ) -> dict[str, Any]:
     """Measure fakes, one for each reference row and of its class, in the same order.
 
@@ -105,9 +110,10 @@ def measure(
         ``collapse``.
     """
     real, labels = reference.vectors, reference.labels
-    collapse = _records(collapse_report(real, labels, fake, labels, rng=seed), classes)
+    found = collapse_report(real, labels, fake, labels, train=training, rng=seed)
+    collapse = records(found, classes)
     table = measure_all(real, labels, fake, labels, k=PRDC_NEIGHBORS, rng=seed)
-    measures = _records(table, classes)
+    measures = records(table, classes)
     overall = {row["measure"]: row for row in measures if row["class"] == "overall"}
     return {
         **{name: overall[name]["value"] for name in KEYS},
@@ -121,7 +127,7 @@ def measure(
     }
 
 
-def _records(table: pd.DataFrame, classes: tuple[str, ...]) -> list[dict[str, Any]]:
+def records(table: pd.DataFrame, classes: tuple[str, ...]) -> list[dict[str, Any]]:
     """Return the rows of a table, with None for NaN and classes by their names."""
     # NaN alone is unequal to itself.
     rows: list[dict[str, Any]] = [
@@ -152,8 +158,9 @@ def judge(reference: Reference, fake: Vectors, rows: TrainingRows, *, seed: int)
     gaussian = ClassGaussian.fit(
         rows.vectors[labeled], rows.labels[labeled], num_classes=len(rows.classes)
     )
+    training = None if reference.on == "train" else _thinned(rows.vectors)
     simple, own = (
-        measure(reference, made, classes=rows.classes, seed=seed)
+        measure(reference, made, classes=rows.classes, training=training, seed=seed)
         for made in (gaussian.sample(reference.labels, seed=seed), fake)
     )
     return own | {"baselines": {"class_gaussian": simple}}

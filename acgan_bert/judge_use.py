@@ -1,17 +1,14 @@
 """What a trained generator's fakes are good for and what they mean, as a run's result holds it."""
 
-import math
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from acgan_bert.judge import MOST_TRAINING_ROWS, Reference, Vectors
+from acgan_bert.judge import MOST_TRAINING_ROWS, Reference, Vectors, records
 from acgan_bert.trainer import TrainingRows
 from analysis import label_agreement, nearest_real, topic_words, use_report
 
 NEIGHBORS = 10
-OVERALL = "overall"
 
 
 def judge_use(
@@ -38,7 +35,7 @@ def judge_use(
     table = use_report(
         reference.vectors, reference.labels, fake, reference.labels, **training, rng=seed
     )
-    return _objects(table, rows.classes)
+    return records(table, rows.classes)
 
 
 def judge_coherence(
@@ -57,16 +54,4 @@ def judge_coherence(
     texts = [" ".join(filter(None, (r["text"], r.get("text_pair")))) for r in reference.rows]
     nearest = nearest_real(fake, reference.vectors, k=min(3, k))[0]
     words = topic_words(texts, nearest, reference.labels)
-    return {"agreement": _objects(agreement, classes), "words": _objects(words, classes)}
-
-
-def _objects(table: pd.DataFrame, classes: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Return the rows of a table with class names in place of indices, None in place of NaN."""
-    rows = [{key: _plain(value) for key, value in row.items()} for row in table.to_dict("records")]
-    for row in rows:
-        row["class"] = row["class"] if row["class"] == OVERALL else classes[int(row["class"])]
-    return rows
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401 - a cell of a table
-    return None if isinstance(value, float) and math.isnan(value) else value
+    return {"agreement": records(agreement, classes), "words": records(words, classes)}

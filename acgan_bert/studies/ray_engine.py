@@ -198,7 +198,7 @@ def train_remotely(
 
 
 def _join(ray: Any, address: str, threads: int) -> None:  # noqa: ANN401 - a module without types
-    """Connect, in a thread: what is no cluster would keep us waiting for minutes."""
+    """Start a cluster, or connect to one in a thread: what is none would keep us for minutes."""
     variables = {"OMP_NUM_THREADS": str(threads)}
     if cache := os.environ.get("ACGAN_BERT_CACHE"):
         variables["ACGAN_BERT_CACHE"] = str(Path(cache).resolve())
@@ -217,8 +217,11 @@ def _join(ray: Any, address: str, threads: int) -> None:  # noqa: ANN401 - a mod
             failures.append(error)
 
     thread = threading.Thread(target=connect, daemon=True)
-    thread.start()
-    thread.join(JOIN_SECONDS)
+    if address in ("", LOCAL):
+        connect()  # not in the thread: what Ray starts ends with the thread that started it
+    else:
+        thread.start()
+        thread.join(JOIN_SECONDS)
     if thread.is_alive() or failures:
         told = " ".join(str(failures[0]).split())[:200] if failures else "no answer"
         raise InputError(

@@ -77,7 +77,7 @@ def collapse_report(
     generator = np.random.default_rng(rng)
     hits, floor_rows, floor_hits = _conditional_hits(real_ND, real_y, fake_MD, fake_y, generator)
     copies, floor_copies = _copies(real_ND, fake_MD, train)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for label in (*np.union1d(real_y, fake_y), None):
         own_real = np.full(len(real_y), True) if label is None else real_y == label
         own_fake = np.full(len(fake_y), True) if label is None else fake_y == label

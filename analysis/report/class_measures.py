@@ -5,7 +5,7 @@ from typing import Any
 
 from analysis.report.tables import GENERATOR_MEASURES, Table, with_ends
 from analysis.runs import Generated
-from analysis.words import UNKNOWN, number, shortened
+from analysis.words import UNKNOWN, number, percent, shortened
 
 OVERALL = "overall"
 CAPTION = (
@@ -84,6 +84,25 @@ def use_table(made: Generated) -> Table | None:
             own, floor = with_ends(row, "value", 3), with_ends(row, "floor", 3)
             rows.append((name, own, floor, number(row.get("p_value"), 3)))
     header = ("Use", "Fakes", "Real in their place", "p")
+    return Table(header, rows, [False] * len(rows)) if rows else None
+
+
+def coherence_table(made: Generated) -> Table | None:
+    """Return the classes and words around the fakes of each class, None if nobody looked."""
+    found = made.measures.get("coherence") or {}
+    words: dict[str, list[str]] = {}
+    for row in found.get("words") or []:
+        words.setdefault(str(row.get("class")), []).append(str(row.get("word")))
+    rows = [
+        (
+            "All classes" if name == OVERALL else shortened(name, 40),
+            *(percent(row.get(key)) for key in ("agreement", "floor", "chance")),
+            shortened(", ".join(words.get(name, [])), 160) or UNKNOWN,
+        )
+        for row in found.get("agreement") or []
+        if row.get("agreement") is not None and (name := str(row.get("class")))
+    ]
+    header = ("Asked for", "Neighbors of that class", "Of real rows", "By chance", "Words around")
     return Table(header, rows, [False] * len(rows)) if rows else None
 
 

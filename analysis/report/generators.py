@@ -3,10 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analysis.report.class_measures import class_measures_table, measures_caption, use_table
+from analysis.report.class_measures import (
+    class_measures_table,
+    coherence_table,
+    measures_caption,
+    use_table,
+)
 from analysis.report.explorer import Explorer, explorers_of
 from analysis.report.pictures import MORE_MAPS, Picture, map_name
-from analysis.report.sentences import collapse_text, fakes_text, measures_text
+from analysis.report.sentences import (
+    collapse_text,
+    fakes_text,
+    measures_text,
+    rejection_text,
+)
 from analysis.report.tables import (
     Fake,
     Table,
@@ -14,6 +24,7 @@ from analysis.report.tables import (
     fakes_by_class,
     floor_of,
     generator_table,
+    rejection_table,
 )
 from analysis.runs import Generated, Run
 from analysis.words import number
@@ -35,6 +46,9 @@ class GeneratorParts:
         map: of real and generated embeddings.
         more_maps: by class, over training, at another perplexity.
         explorer: the same to walk through, None where the run kept no points.
+        coherence: classes and words around the fakes of each class, None if unknown.
+        rejection: how well p(fake) finds wrong answers to a task, None where the run says it once.
+        rejection_text: the same in a sentence.
         fakes: the first few of each class, with the sentences that they are near to.
         fakes_text: how usual they are.
     """
@@ -50,6 +64,9 @@ class GeneratorParts:
     map: Picture | None
     more_maps: list[Picture]
     explorer: Explorer | None
+    coherence: Table | None
+    rejection: Table | None
+    rejection_text: str
     fakes: list[tuple[str, list[Fake]]]
     fakes_text: str
 
@@ -70,6 +87,7 @@ def _parts(
 ) -> GeneratorParts:
     """Put into words and cells what was made for one task."""
     collapse = made.measures.get("collapse") or []
+    rejection = made.measures.get("rejection") or {}
     return GeneratorParts(
         task=made.task if run.tasks else "",
         measures=generator_table(made),
@@ -84,6 +102,9 @@ def _parts(
             picture for stem in MORE_MAPS if (picture := drawn.get(map_name(run, made.task, stem)))
         ],
         explorer=explorer,
+        coherence=coherence_table(made),
+        rejection=rejection_table(rejection),
+        rejection_text=rejection_text(rejection),
         fakes=fakes_by_class(made),
         fakes_text=fakes_text(made),
     )

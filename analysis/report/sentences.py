@@ -149,9 +149,8 @@ def fakes_text(made: Generated) -> str:
     return " ".join(said)
 
 
-def rejection_text(run: Run) -> str:
+def rejection_text(found: Mapping[str, Any]) -> str:
     """Say which of the two reasons to reject a row finds more wrong answers."""
-    found = run.result.get("rejection") or {}
     fake, confidence = ((found.get(key) or {}).get("aurc") for key in ("p_fake", "confidence"))
     if not isinstance(fake, int | float) or not isinstance(confidence, int | float):
         return ""

@@ -91,9 +91,8 @@ def comparison_table(run: Run) -> Table | None:
     return Table(header, rows, [score.highlighted for score in scores])
 
 
-def rejection_table(run: Run) -> Table | None:
+def rejection_table(found: Mapping[str, Any]) -> Table | None:
     """Return how well wrong answers are found by what rejects a row, None where nobody looked."""
-    found = run.result.get("rejection") or {}
     rows = [
         (name, number(entry.get("aurc"), 4), percent(entry.get("accuracy_at_80")))
         for key, name in REJECTION.items()
@@ -190,7 +189,8 @@ def collapse_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     for row in rows:
         shares = [_share(row.get(key)) for key in COLLAPSE_SHARES]
         hit, floor = _share(row.get("conditional_accuracy")), _share(row.get("conditional_floor"))
-        verdict_cell = str(row.get("reason") or "no sign of collapse")
+        said = (str(row.get(key)) for key in ("verdict", "reason") if row.get(key))
+        verdict_cell = ": ".join(said) or "no sign of collapse"
         counts = f"{number(row.get('real'), 0)} / {number(row.get('fake'), 0)}"
         name = shortened(str(row.get("class")), 40)
         cells.append((name, counts, *shares, f"{hit} / {floor}", verdict_cell))

@@ -85,7 +85,8 @@ def test_a_lost_worker_is_replaced(words, expected, tmp_path):
         if "spawn_main" in " ".join(worker.cmdline()):
             worker.kill()
             break
-    assert driver.wait(PATIENCE) == 0, driver.communicate()
+    errors = driver.communicate(timeout=PATIENCE)[1]
+    assert driver.returncode == 0, errors
     assert (out / "table.csv").read_bytes() == expected
 
 
@@ -101,5 +102,6 @@ def test_ray_gives_the_same_table_though_a_worker_is_killed(words, expected, tmp
         if child.name().startswith("ray::acgan") or "ray::acgan" in " ".join(child.cmdline())
     ]
     at_work.kill()
-    assert driver.wait(PATIENCE) == 0, driver.communicate()
+    errors = driver.communicate(timeout=PATIENCE)[1]
+    assert driver.returncode == 0, errors
     assert (out / "table.csv").read_bytes() == expected
