@@ -40,11 +40,10 @@ def test_help_loads_nothing_heavy(words):
     assert printed
 
 
-def test_bare_command_lists_the_verbs_and_offers_no_study(capsys):
+def test_bare_command_lists_the_verbs(capsys):
     assert cli.main([]) == 0
     printed = capsys.readouterr().out
     assert all(f"\n  {verb}" in printed for verb in cli.VERBS)
-    assert "study" not in printed
 
 
 @pytest.mark.parametrize("verb", cli.VERBS)

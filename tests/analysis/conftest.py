@@ -101,7 +101,7 @@ def browser(tmp_path_factory):
     """Return a browser without a network, once for the tests of a file."""
     from tests.analysis.browser import CHROMIUM, FLAGS, SECONDS
 
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs the extra 'browser'")
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs the extra 'test'")
     if CHROMIUM is None:
         pytest.skip("needs a Chromium on the path")
     with playwright.sync_playwright() as started:
