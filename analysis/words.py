@@ -40,9 +40,9 @@ def number(value: object, digits: int) -> str:
     """Return a number with fixed digits, a dash where there is none.
 
     Example:
-        >>> number(1234.5, 2), number(None, 2), number(float("nan"), 2)
-        ('1,234.50', '–', '–')
+        >>> number(1234.5, 2), number(-0.001, 2), number(None, 2), number(float("nan"), 2)
+        ('1,234.50', '0.00', '–', '–')
     """
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
         return UNKNOWN
-    return f"{value:,.{digits}f}"
+    return f"{value:z,.{digits}f}"

@@ -86,7 +86,7 @@ def measures_text(made: Generated) -> str:
     own = _value(measures.get("frechet_distance"))
     floor = _value(floor_of(measures, "frechet_distance"))
     if math.isfinite(own + floor):
-        beyond = "no larger" if own <= floor else "larger"
+        beyond = "no larger" if own <= _usual(made, "frechet_distance")[1] else "larger"
         text = f"The Fréchet distance, {own:,.3f}, is {beyond} than between real rows, {floor:,.3f}"
         simple = (measures.get("baselines") or {}).get("class_gaussian") or {}
         other = _value(simple.get("frechet_distance"))
@@ -96,7 +96,7 @@ def measures_text(made: Generated) -> str:
         said.append(f"{text}.")
     shares = {key: (_value(measures.get(key)), _value(floor_of(measures, key))) for key in SHARES}
     known = {key: pair for key, pair in shares.items() if math.isfinite(sum(pair)) and pair[1] > 0}
-    below = [key for key, (value, usual) in known.items() if value < usual]
+    below = [key for key, (value, _) in known.items() if value < _usual(made, key)[0]]
     if below:
         worst = min(below, key=lambda key: known[key][0] / known[key][1])
         value, usual = known[worst]
@@ -108,6 +108,16 @@ def measures_text(made: Generated) -> str:
     elif known:
         said.append(f"In {_listed(list(known))} the fakes are as real rows are.")
     return " ".join(said)
+
+
+def _usual(made: Generated, measure: str) -> tuple[float, float]:
+    """Return where 95 of 100 draws of real rows against real rows lie; their mean, if unknown."""
+    floor = _value(floor_of(made.measures, measure))
+    for row in made.measures.get("measures") or []:
+        if (row.get("class"), row.get("measure")) == ("overall", measure):
+            ends = _value(row.get("floor_low")), _value(row.get("floor_high"))
+            return ends if math.isfinite(sum(ends)) else (floor, floor)
+    return floor, floor
 
 
 def collapse_text(rows: Sequence[Mapping[str, Any]]) -> str:

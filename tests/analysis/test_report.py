@@ -222,6 +222,9 @@ def test_measures_in_words():
         "that of a Gaussian fitted to each class, 2.000. In precision and recall the fakes are as "
         "real rows are."
     )
+    drawn = [{"class": "overall", "measure": "frechet_distance", "floor_low": 0.4, "floor_high": 2}]
+    noisy = Generated(task="a", measures={**own.measures, "measures": drawn})
+    assert measures_text(noisy).startswith("The Fréchet distance, 1.500, is no larger than between")
     assert measures_text(Generated(task="a", measures={"precision": 0.5})) == ""
 
 
