@@ -58,8 +58,9 @@ def draw(run: Path, *, seed: int) -> None:
 def _figures(run: Run) -> dict[str, Figure]:
     """Make every figure but the maps that the run has the numbers for, by name."""
     figures = {"curves": learning_curves(run.metrics, best_step=run.result.get("best_update"))}
-    if run.contrastive:
-        figures["contrastive"] = learning_curves(run.contrastive)
+    for stage, records in (("contrastive", run.contrastive), ("adaptation", run.adaptation)):
+        if records:
+            figures[stage] = learning_curves(records)
     scores = comparison(run.result)
     if scores:
         figures["comparison"] = comparison_bars(scores)

@@ -66,6 +66,8 @@ class Run:
             parameters; empty if the run wrote none.
         contrastive: ``contrastive.jsonl``, a flat record every few updates of the stage ahead of
             multitask training; empty if there was none.
+        adaptation: ``adaptation.jsonl``, the same of the stage that moved the encoder ahead of
+            the GAN.
         generated: what the generator made: for its task in a run of the GAN, for each task of a
             multitask run with a GAN beside; empty if the run had none.
         figures: picture files by stem and suffix, as ("map", ".png").
@@ -79,6 +81,7 @@ class Run:
     environment: Mapping[str, Any]
     conflicts: Sequence[Mapping[str, Any]] = ()
     contrastive: Sequence[Mapping[str, Any]] = ()
+    adaptation: Sequence[Mapping[str, Any]] = ()
     generated: Sequence[Generated] = ()
     figures: Mapping[tuple[str, str], Path] = field(default_factory=dict)
 
@@ -131,6 +134,7 @@ def read_run(path: Path | str) -> Run:
         environment=_object(folder / "env.json"),
         conflicts=_conflicts(folder / "conflicts.jsonl"),
         contrastive=_optional_records(folder / "contrastive.jsonl"),
+        adaptation=_optional_records(folder / "adaptation.jsonl"),
         generated=_generated(folder / "embeddings", result),
         figures={
             (file.stem, file.suffix): file

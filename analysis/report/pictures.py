@@ -19,6 +19,10 @@ PICTURES = {
         "Line chart of the loss over the updates of the contrastive stage.",
         "The contrastive stage ahead of multitask training, as recorded in contrastive.jsonl.",
     ),
+    "adaptation": (
+        "Line chart of the loss over the updates that moved the encoder.",
+        "The encoder as it was moved ahead of the GAN, as recorded in adaptation.jsonl.",
+    ),
     "curves": (
         "Line charts of losses and scores over the training steps.",
         "Losses and scores over the training steps, as recorded in metrics.jsonl.",

@@ -133,13 +133,20 @@ def test_the_mean_of_fewer_tasks_stands_beside_no_mean_of_all(make_multitask_run
     assert "The own score of sentiment is 0.576" in page.text
 
 
-def test_the_contrastive_stage_is_shown_where_there_was_one(make_multitask_run):
+@pytest.mark.parametrize(
+    ("stage", "words"),
+    [
+        ("contrastive", "The contrastive stage ahead of multitask training"),
+        ("adaptation", "The encoder as it was moved ahead of the GAN"),
+    ],
+)
+def test_the_stage_ahead_is_shown_where_there_was_one(make_multitask_run, stage, words):
     root = make_multitask_run()
-    assert "contrastive stage" not in Page(report_of(root)).text
+    assert words not in Page(report_of(root)).text
     (root / "figures").mkdir()
-    (root / "figures" / "contrastive.svg").write_bytes(b"<svg/>")
+    (root / "figures" / f"{stage}.svg").write_bytes(b"<svg/>")
     page = Page(report_of(root))
-    assert "Training The contrastive stage ahead of multitask training" in page.text
+    assert f"Training {words}" in page.text
     assert page.tags.count("img") == 1
 
 

@@ -50,11 +50,12 @@ def test_reads_what_was_made_for_each_task(tmp_path):
     assert not read_run(write_multitask_run(tmp_path / "plain", evaluations=1)).generated
 
 
-def test_reads_the_contrastive_stage_if_there_was_one(tmp_path):
+@pytest.mark.parametrize("stage", ["contrastive", "adaptation"])
+def test_reads_the_stage_ahead_if_there_was_one(tmp_path, stage):
     root = write_multitask_run(tmp_path / "run", evaluations=1)
-    assert read_run(root).contrastive == []
-    (root / "contrastive.jsonl").write_text('{"step": 10, "supervised_loss": 0.5, "norm": 1.0}\n')
-    assert read_run(root).contrastive == [{"step": 10, "supervised_loss": 0.5, "norm": 1.0}]
+    assert getattr(read_run(root), stage) == []
+    (root / f"{stage}.jsonl").write_text('{"step": 10, "loss": 0.5, "norm": 1.0}\n')
+    assert getattr(read_run(root), stage) == [{"step": 10, "loss": 0.5, "norm": 1.0}]
 
 
 def test_not_a_run(tmp_path):
