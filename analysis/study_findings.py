@@ -50,7 +50,7 @@ class Statement:
         evidence: p-value before correction, or why there is none.
         difference: subject minus rival over paired seeds; for an effect its slope.
         detectable: least true difference that would have been shown with power 0.8; None where
-            the spread is not known.
+            the spread is not known, and for effects of more than two levels.
         effect: the effect, where it is one.
         adjusted: p-value corrected for all statements of the study; None where untested.
     """
@@ -161,6 +161,7 @@ def _effects(grid: Grid, planned: int, resamples: int) -> list[Statement] | str:
     )
     if isinstance(found, str):
         return found
+    first, second = grid.values.shape[1:]
     return [
         Statement(
             kind="effect",
@@ -170,10 +171,11 @@ def _effects(grid: Grid, planned: int, resamples: int) -> list[Statement] | str:
             rival="",
             evidence=effect.test,
             difference=effect.slope,
-            detectable=_detectable(effect.slope, planned),
+            # Of more levels than two, or their products, the test is not that of the slope.
+            detectable=_detectable(effect.slope, planned) if most == 2 else None,
             effect=effect,
         )
-        for effect in found
+        for effect, most in zip(found, (first, second, max(first, second)), strict=True)
     ]
 
 

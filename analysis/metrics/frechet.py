@@ -127,7 +127,7 @@ def frechet_rows(real: ArrayLike) -> int:
 
     Three for each direction that real rows fill, counted as (Σ σ)² / Σ σ² over the standard
     deviations σ along principal axes, and 50 at least. At that size two sets of one Gaussian are
-    still apart by about a fifth of its total variance, at fewer rows by more.
+    still apart by up to a fifth of its total variance, at fewer rows by more.
 
     Args:
         real: shape (N, D), N ≥ 2; few rows show few directions, but more than a third of N.

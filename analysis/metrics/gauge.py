@@ -42,12 +42,10 @@ UNCALIBRATED: Mapping[str, float] = MappingProxyType(
         "rank_ratio": 0.5,
         "spread_ratio": 0.7,
         "vendi_ratio": 0.5,
-        "distinct_ratio": 0.25,
         "duplicate_rate": 0.4,
-        "missed_modes": 0.5,
     }
 )
-"""Limits where there are too few real rows to part."""
+"""Limits where there are too few real rows to part; duplicates beyond those of the real rows."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,7 +74,7 @@ class Gauge:
         size: rows of a sample that are looked at.
         calibrated: whether there were enough real rows to part.
         floors: by measure, its value of the real stand-ins, (partings,); NaN where there are none.
-        limits: by measure, the value beyond which it speaks of collapse.
+        limits: by measure, the value beyond which it speaks of collapse; NaN where it never does.
     """
 
     def __init__(
@@ -92,7 +90,7 @@ class Gauge:
             self._part(squared, rng) for _ in range(partings if self.calibrated else 1)
         ]
         self.floors = self._floors(squared)
-        self.limits = self._limits()
+        self.limits = self._limits(squared)
 
     def _part(self, squared: Matrix, rng: np.random.Generator) -> _Parting:
         order = rng.permutation(len(squared))
@@ -166,10 +164,13 @@ class Gauge:
         different = floors["distinct_neighbors"]
         return floors | {"distinct_ratio": different / different.mean()}
 
-    def _limits(self) -> dict[str, float]:
+    def _limits(self, squared: Matrix) -> dict[str, float]:
         """Put limits a step beyond the worst stand-in; fixed ones where nothing stood in."""
         if not self.calibrated:
-            return dict(UNCALIBRATED)
+            limits = dict.fromkeys((*LOW, *HIGH), float("nan")) | dict(UNCALIBRATED)
+            return limits | {
+                "duplicate_rate": UNCALIBRATED["duplicate_rate"] + duplicate_rate(squared)
+            }
         low = {name: factor * float(self.floors[name].min()) for name, factor in LOW.items()}
         return low | {n: step + float(self.floors[n].max()) for n, step in HIGH.items()}
 

@@ -14,6 +14,7 @@ from analysis.distances import Matrix, as_labels, as_sample_pair
 from analysis.metrics.memorization import memorization
 from analysis.metrics.two_sample import FOLDS, classifier_two_sample
 from analysis.metrics.utility import utility
+from analysis.statistics import accuracy_interval
 
 LEAST_ROWS = 15
 """Real rows and fakes of a class below which nothing is said of it."""
@@ -156,9 +157,14 @@ def _memorization_rows(
         rows=found.rows,
     )
     return [nearer] + [
-        _row(OVERALL, name, value=getattr(found, name), floor=floor, rows=found.rows)
-        for name, floor in shares.items()
+        _share_row(name, getattr(found, name), floor, found.rows) for name, floor in shares.items()
     ]
+
+
+def _share_row(measure: str, share: float, floor: float, rows: int) -> dict[str, Any]:
+    ends = accuracy_interval(round(share * rows), rows)
+    spread = {"low": ends.low, "high": ends.high}
+    return _row(OVERALL, measure, value=share, **spread, floor=floor, rows=rows)
 
 
 def _row(label: object, measure: str, **values: object) -> dict[str, Any]:

@@ -71,7 +71,8 @@ class Use:
         floor: the same with real rows in the fakes' place.
         floor_interval: of the floor.
         p_value: of an accuracy, two-sided, that it is the floor's (exact McNemar test on the same
-            rows, Fisher's on different ones); of a gain, that it is 0 (McNemar).
+            rows, Fisher's on different ones); of a gain, that it is 0 (McNemar). It takes the
+            classifiers as they are: what chance did to the rows they were fitted to is left out.
         rows: rows that were classified.
     """
 
@@ -164,7 +165,7 @@ def utility(
 
     The real rows are halved by class. Each half in turn is trained on, and its classes say how many
     fakes take its place; the other half is tested on. So value and floor are of the same sizes and
-    the same test rows.
+    the same test rows; fakes that are tested on stand beside as many real rows of each class.
 
     Args:
         real: held-out real rows, shape (N, D).
@@ -224,7 +225,8 @@ def _fold(
     stand_in, fakes = _matched(fit, made[turn].join(made[1 - turn]))
     by_real = stand_in.fit()
     real_hits = by_real.hits(test.rows, test.labels)
-    judged = made[turn]
+    # Equal shares of the classes: fakes of harder ones in larger numbers are not worse for it.
+    alike, judged = _matched(test, made[turn])
     found = {
         "train_on_fake": Answers(
             test.labels, fakes.fit().hits(test.rows, test.labels), test.labels, real_hits
@@ -232,8 +234,8 @@ def _fold(
         "test_on_fake": Answers(
             judged.labels,
             by_real.hits(judged.rows, judged.labels),
-            test.labels,
-            real_hits,
+            alike.labels,
+            by_real.hits(alike.rows, alike.labels),
             paired=False,
         ),
     }

@@ -86,8 +86,9 @@ def measures_text(made: Generated) -> str:
     own = _value(measures.get("frechet_distance"))
     floor = _value(floor_of(measures, "frechet_distance"))
     if math.isfinite(own + floor):
-        beyond = "no larger" if own <= _usual(made, "frechet_distance")[1] else "larger"
-        text = f"The Fréchet distance, {own:,.3f}, is {beyond} than between real rows, {floor:,.3f}"
+        chance = own <= _usual(made, "frechet_distance")[1]
+        beyond = "no larger than chance makes it" if chance else "larger than"
+        text = f"The Fréchet distance, {own:,.3f}, is {beyond} between real rows, {floor:,.3f}"
         simple = (measures.get("baselines") or {}).get("class_gaussian") or {}
         other = _value(simple.get("frechet_distance"))
         if math.isfinite(other):
@@ -106,7 +107,7 @@ def measures_text(made: Generated) -> str:
             f"against {usual:.3f}."
         )
     elif known:
-        said.append(f"In {_listed(list(known))} the fakes are as real rows are.")
+        said.append(f"In {_listed(list(known))} the fakes do not fall short of real rows.")
     return " ".join(said)
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from analysis import (
+    classifier_two_sample,
     collapse_report,
     energy_distance,
     frechet_distance,
@@ -19,6 +20,7 @@ from analysis import (
     sliced_wasserstein,
     tsne_map,
     two_sample_test,
+    use_report,
 )
 
 GOOD = np.random.default_rng(0).normal(size=(20, 3))
@@ -33,6 +35,8 @@ MEASURES = {
     "together": measure_together,
     "two samples": two_sample_test,
     "all": lambda a, b: measure_all(a, np.zeros(len(a)), b, np.zeros(len(b))),
+    "use": lambda a, b: use_report(a, np.zeros(len(a)), b, np.zeros(len(b))),
+    "classifier": classifier_two_sample,
     "collapse": lambda a, b: collapse_report(a, np.zeros(len(a)), b, np.zeros(len(b))),
     "tsne": tsne_map,
     "pca": pca_map,

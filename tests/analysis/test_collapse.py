@@ -226,6 +226,9 @@ def test_few_real_rows_have_fixed_limits(real):
     values = gauge.read(np.repeat(real[0][:1], 20, axis=0), rng=np.random.default_rng(0))
     assert values["spread_ratio"] == 0.0
     assert {"rank_ratio", "duplicate_rate"} <= set(gauge.beyond(values))
+    assert np.isnan(gauge.limits["distinct_ratio"])  # no real rows say what is usual
+    repeated = Gauge(np.repeat(real[0][:10], 2, axis=0), 20, rng=np.random.default_rng(0))
+    assert repeated.limits["duplicate_rate"] == 1.4
 
 
 def test_rank_and_vendi_score_equal_their_definitions():

@@ -218,13 +218,13 @@ def test_measures_in_words():
     near = {"frechet_distance": 0.5, "precision": 0.95, "coverage": None}
     good = Generated(task="a", measures=measures | floors | simple | near)
     assert measures_text(good) == (
-        "The Fréchet distance, 0.500, is no larger than between real rows, 0.500, and smaller than "
-        "that of a Gaussian fitted to each class, 2.000. In precision and recall the fakes are as "
-        "real rows are."
+        "The Fréchet distance, 0.500, is no larger than chance makes it between real rows, 0.500, "
+        "and smaller than that of a Gaussian fitted to each class, 2.000. In precision and recall "
+        "the fakes do not fall short of real rows."
     )
     drawn = [{"class": "overall", "measure": "frechet_distance", "floor_low": 0.4, "floor_high": 2}]
     noisy = Generated(task="a", measures={**own.measures, "measures": drawn})
-    assert measures_text(noisy).startswith("The Fréchet distance, 1.500, is no larger than between")
+    assert measures_text(noisy).startswith("The Fréchet distance, 1.500, is no larger than chance")
     assert measures_text(Generated(task="a", measures={"precision": 0.5})) == ""
 
 

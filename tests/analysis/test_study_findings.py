@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from analysis.study_design import higher_is_better
 from analysis.study_findings import find
 from analysis.study_layouts import grids, layouts
 from analysis.study_reading import read_study
@@ -153,6 +154,24 @@ def test_what_is_less_is_better_for_distances(tmp_path):
     ]
     means = [summary.mean for summary in distances[0].summaries]
     assert distances[0].best == int(np.argmin(means))
+
+
+@pytest.mark.parametrize(("levels", "known"), [(2, True), (3, False)])
+def test_what_could_be_shown_of_an_effect_is_known_where_its_test_is_that_of_a_slope(
+    tmp_path, levels, known
+):
+    found = findings_of(study_folder.depth_study(tmp_path, levels=levels), resamples=9)
+    effects = [one.detectable for one in found.statements if one.kind == "effect"]
+    assert [size is not None for size in effects] == [known] * len(effects)
+    assert effects
+
+
+@pytest.mark.parametrize(
+    ("measure", "higher"),
+    [("accuracy", True), ("recall", True), ("sliced_wasserstein", False), ("log_loss", False)],
+)
+def test_which_way_a_measure_is_better(measure, higher):
+    assert higher_is_better(measure) == higher
 
 
 def test_one_depth_is_compared_level_by_level(tmp_path):

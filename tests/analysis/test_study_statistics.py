@@ -75,6 +75,13 @@ def test_sign_flips_of_many_pairs_agree_with_scipy():
     assert found.p_value == pytest.approx(peer, abs=0.02)
 
 
+def test_drawn_flips_leave_room_for_many_statements():
+    """9,999 could not give the p that the first of 600 statements needs."""
+    differences = 1.0 + RNG(6).random(20)
+    assert sign_flip_p_value(differences).p_value >= 1e-4
+    assert paired_p_value(differences, statements=600).p_value < 0.05 / 600
+
+
 def test_equal_steps_have_the_p_value_of_wilcoxon():
     """Where differences are ranks themselves, both tests are one."""
     differences = np.array([1.0, -2.0, 3.0, 4.0, 5.0, 6.0, -7.0, 8.0, 9.0])

@@ -75,6 +75,15 @@ def test_swapped_fakes_are_useless_and_harm(real):
     assert found["train_on_fake"].of(1).value < 0.05
 
 
+def test_fakes_in_other_shares_of_the_classes_are_not_worse_for_it():
+    """Nine of ten real rows are of one class, fakes of a perfect generator of three alike."""
+    vectors, labels = draw(20, 900)
+    kept = (labels == 0) | (np.arange(900) < 90)
+    found = utility(vectors[kept], labels[kept], *draw(21, 300))["test_on_fake"]
+    assert np.bincount(found.labels).tolist() == np.bincount(found.floor_labels).tolist()
+    assert found.of().p_value > 0.05
+
+
 def test_mcnemar_and_fisher_p_values_equal_scipys(real):
     found = utility(*real, *draw(5, 120, distance=0.7))
     trained, tested = found["train_on_fake"], found["test_on_fake"]
@@ -172,7 +181,8 @@ def test_the_report_has_a_row_a_measure_and_class_with_floors(real):
     assert (whole["note"] == "").all()
     assert whole["value"].notna().all()
     assert whole["floor"].notna().all()
-    assert (whole["low"].dropna() <= whole["value"][whole["low"].notna()]).all()
+    assert (whole["low"] <= whole["value"]).all()
+    assert (whole["value"] <= whole["high"]).all()
     rare = report[report["class"] == 2].set_index("measure")
     assert (rare["note"] == "not measured: 4 rows, 15 are needed").all()
     assert rare["value"].isna().all()
