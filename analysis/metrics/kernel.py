@@ -7,7 +7,7 @@ distance without its diagonal, which makes it unbiased.
 """
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,7 +18,8 @@ from analysis.distances import (
     rounding_slack,
     squared_distance_blocks,
 )
-from analysis.metrics.blocks import Block, Cloud, across, within
+from analysis.metrics.blocks import Block, Cloud, across, clouds, within
+from analysis.metrics.cubic import CubicMean
 
 KernelName = Literal["cubic", "rbf", "mixture"]
 Kernel = Callable[[Block], Matrix]
@@ -109,19 +110,49 @@ def median_distance(samples: Matrix) -> float:
     return float(np.median(np.sqrt(positive)))
 
 
-def mean_within(cloud: Cloud, kernel: Kernel) -> float:
-    """Average the kernel over ordered pairs of distinct rows."""
-    return sum(total_within(block, kernel) for block in within(cloud)) / (
-        len(cloud) * (len(cloud) - 1)
-    )
+class KernelMean(Protocol):
+    """Mean of a kernel over all pairs of two clouds, or of different rows of one."""
+
+    def see(self, block: Block) -> None:
+        """Add a block's pairs."""
+
+    def mean(self) -> float:
+        """Return the mean after all pairs have been seen."""
 
 
-def total_within(block: Block, kernel: Kernel) -> float:
-    """Sum the kernel over the ordered pairs of distinct rows that a block of one set stands for."""
-    values = kernel(block)
-    if block.rows == block.columns:
-        return float(values.sum() - np.trace(values))
-    return 2.0 * float(values.sum())
+class ValueMean:
+    """The mean of a kernel that is evaluated pair by pair.
+
+    Args:
+        first: cloud of rows.
+        second: cloud of columns, or the same.
+        kernel: what to average.
+    """
+
+    def __init__(self, first: Cloud, second: Cloud, kernel: Kernel) -> None:
+        self.kernel, self.one = kernel, first is second
+        self.pairs = len(first) * (len(second) - self.one)
+        self.total = 0.0
+
+    def see(self, block: Block) -> None:
+        """Add a block's pairs."""
+        values = self.kernel(block)
+        total = float(values.sum())
+        if self.one:
+            square = block.rows == block.columns
+            total = total - float(np.trace(values)) if square else 2.0 * total
+        self.total += total
+
+    def mean(self) -> float:
+        """Return the mean after all pairs have been seen."""
+        return self.total / self.pairs
+
+
+def kernel_mean(first: Cloud, second: Cloud, kernel: Kernel) -> KernelMean:
+    """Return what averages a kernel over the pairs of two clouds, or of one."""
+    if kernel is _cubic:
+        return CubicMean(first, second)
+    return ValueMean(first, second, kernel)
 
 
 def kernel_matrix(cloud: Cloud, kernel: Kernel) -> Matrix:
@@ -145,14 +176,14 @@ def negative_distance(block: Block) -> Matrix:
 
 def _discrepancy(real: Matrix, fake: Matrix, kernel: Kernel) -> float:
     """Combine the kernel's means within and across; negative values stay negative."""
-    center = real.mean(axis=0)
-    first, second = Cloud.of(real, center), Cloud.of(fake, center)
-    between = sum(float(kernel(block).sum()) for block in across(first, second))
-    return (
-        mean_within(first, kernel)
-        + mean_within(second, kernel)
-        - 2.0 * between / (len(real) * len(fake))
-    )
+    first, second = clouds(real, fake)
+    means = []
+    for one, other in ((first, first), (second, second), (first, second)):
+        mean = kernel_mean(one, other, kernel)
+        for block in within(one) if one is other else across(one, other):
+            mean.see(block)
+        means.append(mean.mean())
+    return means[0] + means[1] - 2.0 * means[2]
 
 
 def _cubic(block: Block) -> Matrix:

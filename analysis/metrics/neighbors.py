@@ -2,7 +2,8 @@
 
 Source: Kynkäänniemi et al. 2019, arXiv 1904.06991; Naeem et al. 2020, arXiv 2002.09797.
 Deviations: a ball includes its border, since the strict form gives 0 for duplicated rows; a row is
-kept from being its own neighbor by its index, not by its distance.
+kept from being its own neighbor by its index, not by its distance; products in float32 find the
+pairs to decide on, and every decision is that of float64.
 """
 
 from dataclasses import dataclass, field
@@ -11,7 +12,20 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from analysis.distances import Matrix, as_sample_pair
-from analysis.metrics.blocks import Block, Cloud, across, within
+from analysis.metrics.blocks import (
+    Block,
+    Cloud,
+    Floats,
+    Places,
+    across,
+    clouds,
+    exact_closeness,
+    slices,
+    within,
+)
+
+SPARE_NEIGHBORS = 4
+"""Neighbors kept beyond the k-th, for those that its bounds leave open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +73,12 @@ def prdc(real: ArrayLike, fake: ArrayLike, *, k: int = 5) -> PRDC:
     real_ND, fake_MD = as_sample_pair(real, fake)
     check_neighbors(k, real_ND, "real")
     check_neighbors(k, fake_MD, "fake")
-    center = real_ND.mean(axis=0)
-    first, second = Cloud.of(real_ND, center), Cloud.of(fake_MD, center)
-    balls = Balls(nearest_within(first, k), nearest_within(second, k), slack(first, second))
+    first, second = clouds(real_ND, fake_MD, single=True)
+    nearest = Nearest(first, k), Nearest(second, k)
+    for own in nearest:
+        for block in within(own.cloud):
+            own.see(block)
+    balls = Balls(*nearest)
     for block in across(first, second):
         balls.see(block)
     return balls.result()
@@ -85,65 +102,98 @@ def slack(first: Cloud, second: Cloud) -> float:
     return 64 * float(np.finfo(np.float64).eps) * largest
 
 
-def nearest_within(cloud: Cloud, k: int) -> "Nearest":
-    """Find the k nearest other rows of every row."""
-    nearest = Nearest(len(cloud), k)
-    for block in within(cloud):
-        nearest.see(block)
-    return nearest
-
-
 class Nearest:
-    """The closeness of the k nearest other rows of each row, gathered block by block.
+    """The k nearest other rows of each row of a cloud, gathered block by block.
 
     Args:
-        rows: N, how many rows there are.
-        k: how many neighbors of each are kept.
+        cloud: N rows.
+        k: how many neighbors of each are wanted.
     """
 
-    def __init__(self, rows: int, k: int) -> None:
-        # Unsorted but for column 0, which is the k-th nearest: what a newcomer has to beat.
-        self.best_NK = np.full((rows, k), -np.inf)
+    def __init__(self, cloud: Cloud, k: int) -> None:
+        self.cloud, self.k = cloud, k
+        # Unsorted but for column 0, the least of those kept: what a newcomer has to beat.
+        self.most_NK = np.full((len(cloud), k + SPARE_NEIGHBORS), -np.inf, cloud.rows.dtype)
+        self.other_NK = np.zeros(self.most_NK.shape, np.intp)
 
     def see(self, block: Block) -> None:
         """Take notice of the pairs within one set that a block stands for."""
-        close = block.closeness
-        if block.rows == block.columns:
-            own = close.copy()
+        rows, columns, most = block.rows, block.columns, block.most
+        if rows == columns:
+            own = most.copy()
             np.fill_diagonal(own, -np.inf)
-            self._keep(block.rows, np.hstack([self.best_NK[block.rows], own]))
+            others = np.broadcast_to(np.arange(columns.start, columns.stop), own.shape)
+            self._keep(rows, own, others)
             return
-        # Few pairs of a later block beat the k best so far: gather these, leave the others alone.
-        flat = np.flatnonzero(close > self.best_NK[block.rows, :1])
-        self._merge(block.rows, flat // close.shape[1], close.ravel()[flat])
-        flat = np.flatnonzero(close > self.best_NK[block.columns, 0])
-        self._merge(block.columns, flat % close.shape[1], close.ravel()[flat])
+        # Few pairs of a later block beat the best so far: gather these, leave the others alone.
+        flat = np.flatnonzero(most > self.most_NK[rows, :1])
+        owners, others = np.divmod(flat, most.shape[1])
+        self._merge(rows, owners, others + columns.start, most.ravel()[flat])
+        flat = np.flatnonzero(most > self.most_NK[columns, 0])
+        others, owners = np.divmod(flat, most.shape[1])
+        self._merge(columns, owners, others + rows.start, most.ravel()[flat])
 
-    @property
-    def radii(self) -> Matrix:
-        """Closeness of the k-th nearest other row, shape (N,)."""
-        return self.best_NK[:, 0]
+    def settle(self, tolerance: float) -> tuple[Matrix, float]:
+        """Return the closeness of each k-th nearest, shape (N,), and the share of duplicates.
 
-    def duplicate_rate(self, tolerance: float) -> float:
-        """Return the share of rows whose nearest other one is as close as itself."""
-        return float((self.best_NK.max(axis=1) >= -tolerance).mean())
+        These are rows whose nearest other one is as close as itself. Both are what float64 gives.
+        """
+        errors = self.cloud.errors
+        most = self.most_NK.astype(np.float64)
+        least = most - 2 * (errors[:, None] + errors[self.other_NK])
+        low, high = (
+            np.partition(bound, -self.k, axis=1)[:, -self.k, None] for bound in (least, most)
+        )
+        # One that is certainly nearer than the k-th counts, its value does not matter.
+        rows, places = np.nonzero((most >= low) & (least <= high) | (most >= -tolerance))
+        found = least
+        found[rows, places] = exact_closeness(
+            self.cloud, rows, self.cloud, self.other_NK[rows, places]
+        )
+        radii = np.partition(found, -self.k, axis=1)[:, -self.k].copy()
+        nearest = found.max(axis=1)
+        # Where even the least of those kept might be the k-th, another row might be as well.
+        unsettled = np.flatnonzero(most[:, 0] >= low[:, 0])
+        radii[unsettled], nearest[unsettled] = self._anew(unsettled)
+        return radii, float((nearest >= -tolerance).mean())
 
-    def _merge(self, part: slice, owners: np.ndarray, values: Matrix) -> None:
-        """Add candidates, each to its owner's list."""
+    def _anew(self, rows: Places) -> tuple[Matrix, Matrix]:
+        """Return the closeness of the k-th nearest and the nearest of some rows, by float64."""
+        cloud = self.cloud
+        best = np.empty((len(rows), self.k))
+        for part in slices(len(rows)):
+            own = cloud.shifted(rows[part])
+            best_PK = np.full((len(own), self.k), -np.inf)
+            for columns in slices(len(cloud)):
+                close = own @ cloud.shifted(columns).T
+                close -= cloud.halves[columns]
+                close -= cloud.halves[rows[part], None]
+                close[rows[part, None] == np.arange(columns.start, columns.stop)] = -np.inf
+                close = np.hstack([best_PK, close])
+                best_PK = np.partition(close, -self.k, axis=1)[:, -self.k :]
+            best[part] = best_PK
+        return best[:, 0], best.max(axis=1)
+
+    def _merge(self, part: slice, owners: Places, others: Places, most: Floats) -> None:
+        """Add candidates, each to its owner's list; owners count from the start of ``part``."""
         if not len(owners):
             return
         order = np.argsort(owners, kind="stable")
-        owners, values = owners[order], values[order]
+        owners = owners[order]
         counts = np.bincount(owners, minlength=part.stop - part.start)
         places = np.arange(len(owners)) - np.repeat(np.cumsum(counts) - counts, counts)
-        padded = np.full((len(counts), int(counts.max())), -np.inf)
-        padded[owners, places] = values
-        self._keep(part, np.hstack([self.best_NK[part], padded]))
+        padded = np.full((len(counts), int(counts.max())), -np.inf, most.dtype)
+        whose = np.zeros(padded.shape, np.intp)
+        padded[owners, places], whose[owners, places] = most[order], others[order]
+        self._keep(part, padded, whose)
 
-    def _keep(self, part: slice, candidates: Matrix) -> None:
-        k = self.best_NK.shape[1]
-        candidates.partition(candidates.shape[1] - k, axis=1)
-        self.best_NK[part] = candidates[:, -k:]
+    def _keep(self, part: slice, most: Floats, others: Places) -> None:
+        kept = self.most_NK.shape[1]
+        most = np.hstack([self.most_NK[part], most])
+        others = np.hstack([self.other_NK[part], others])
+        best = np.argpartition(most, -kept, axis=1)[:, -kept:]
+        self.most_NK[part] = np.take_along_axis(most, best, axis=1)
+        self.other_NK[part] = np.take_along_axis(others, best, axis=1)
 
 
 class Balls:
@@ -152,34 +202,35 @@ class Balls:
     Args:
         real: neighbors of the real rows among themselves.
         fake: neighbors of the fakes among themselves.
-        tolerance: closeness that counts as equal.
     """
 
-    def __init__(self, real: Nearest, fake: Nearest, tolerance: float) -> None:
-        self.real, self.fake, self.tolerance = real, fake, tolerance
-        self.real_reached = np.zeros(len(real.radii), dtype=bool)
-        self.real_inside = np.zeros(len(real.radii), dtype=bool)
-        self.fake_inside = np.zeros(len(fake.radii), dtype=bool)
+    def __init__(self, real: Nearest, fake: Nearest) -> None:
+        self.k = real.k
+        tolerance = slack(real.cloud, fake.cloud)
+        real_radii, self.real_duplicates = real.settle(tolerance)
+        fake_radii, self.fake_duplicates = fake.settle(tolerance)
+        self.real_bounds, self.fake_bounds = real_radii - tolerance, fake_radii - tolerance
+        self.real_reached = np.zeros(len(real_radii), dtype=bool)
+        self.real_inside = np.zeros(len(real_radii), dtype=bool)
+        self.fake_inside = np.zeros(len(fake_radii), dtype=bool)
         self.pairs = 0
 
     def see(self, block: Block) -> None:
         """Take notice of pairs of a real row and a fake column."""
-        rows, columns = block.rows, block.columns
-        in_real = block.closeness >= self.real.radii[rows, None] - self.tolerance
-        in_fake = block.closeness >= self.fake.radii[columns] - self.tolerance
-        self.pairs += int(np.count_nonzero(in_real))
-        self.real_reached[rows] |= in_real.any(axis=1)
-        self.fake_inside[columns] |= in_real.any(axis=0)
-        self.real_inside[rows] |= in_fake.any(axis=1)
+        rows, columns = block.reaching(self.real_bounds[block.rows, None])
+        self.pairs += len(rows)
+        self.real_reached[rows] = True
+        self.fake_inside[columns] = True
+        rows, _ = block.reaching(self.fake_bounds[block.columns])
+        self.real_inside[rows] = True
 
     def result(self) -> PRDC:
         """Return the shares after all pairs have been seen."""
-        k = self.real.best_NK.shape[1]
         return PRDC(
             precision=float(self.fake_inside.mean()),
             recall=float(self.real_inside.mean()),
-            density=self.pairs / (k * len(self.fake_inside)),
+            density=self.pairs / (self.k * len(self.fake_inside)),
             coverage=float(self.real_reached.mean()),
-            real_duplicates=self.real.duplicate_rate(self.tolerance),
-            fake_duplicates=self.fake.duplicate_rate(self.tolerance),
+            real_duplicates=self.real_duplicates,
+            fake_duplicates=self.fake_duplicates,
         )

@@ -1,8 +1,13 @@
 """Precision, recall, density, coverage: the reference package, ties and duplicates."""
 
+from unittest import mock
+
 import numpy as np
 import prdc as reference
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.spatial.distance import cdist
 
 from analysis import PRDC, prdc, prdc_floors
 from analysis.metrics import blocks
@@ -16,6 +21,62 @@ def test_equals_the_reference_where_nothing_ties(rows, fakes, k, capsys):
     found = prdc(real, fake, k=k)
     for name, value in expected.items():
         assert getattr(found, name) == pytest.approx(value, abs=1e-12), name
+
+
+def pair_by_pair(real, fake, k):
+    """Decide on every pair by its own squared distance in float64."""
+    whole = np.vstack([real, fake]) - real.mean(axis=0)
+    tolerance = 64 * np.finfo(float).eps * np.square(whole).sum(axis=1).max()
+    radii, duplicates = [], []
+    for rows in (real, fake):
+        squared = cdist(rows, rows, "sqeuclidean")
+        np.fill_diagonal(squared, np.inf)
+        squared.sort(axis=1)
+        radii.append(squared[:, k - 1] + tolerance)
+        duplicates.append((squared[:, 0] <= tolerance).mean())
+    squared = cdist(real, fake, "sqeuclidean")
+    in_real, in_fake = squared <= radii[0][:, None], squared <= radii[1]
+    shares = in_real.any(axis=0).mean(), in_fake.any(axis=1).mean()
+    return *shares, in_real.sum() / (k * len(fake)), in_real.any(axis=1).mean(), *duplicates
+
+
+@st.composite
+def near_ties(draw):
+    """Two sets on a grid, or off it by what float32 cannot tell apart but float64 clearly can."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    features = draw(st.integers(3, 40))
+    noise = draw(st.sampled_from([0.0, 1e-6, 1e-3]))
+    scale = draw(st.sampled_from([1e-30, 1e-4, 1.0, 1e4, 1e20]))
+    sets = []
+    for _ in range(2):
+        grid = rng.integers(-2, 3, size=(draw(st.integers(4, 24)), features)).astype(float)
+        grid += noise * rng.normal(size=grid.shape)
+        grid[rng.random(len(grid)) < draw(st.sampled_from([0.0, 0.5]))] = grid[0]
+        grid[:, : draw(st.integers(0, features - 3))] = 1.0
+        sets.append((grid + draw(st.sampled_from([0.0, 1000.0]))) * scale)
+    return *sets, draw(st.integers(1, 3))
+
+
+@given(near_ties())
+def test_every_decision_is_that_of_float64(drawn):
+    real, fake, k = drawn
+    with mock.patch.object(blocks, "PAIR_ROWS", 16):
+        found = prdc(real, fake, k=k)
+    shares = found.precision, found.recall, found.density, found.coverage
+    assert (*shares, found.real_duplicates, found.fake_duplicates) == pytest.approx(
+        pair_by_pair(real, fake, k), abs=1e-12
+    )
+
+
+def test_more_near_neighbors_than_are_kept():
+    """Fifty rows at distances from row 0 that float32 cannot tell apart, the nearest ones last."""
+    distances = 1.0 + 1e-9 * np.arange(50)[::-1]
+    real = np.vstack([np.zeros(50), np.diag(distances)])
+    for k in (1, 3, 7):
+        reach = np.zeros((k + 1, 50))
+        reach[:, 0] = np.sort(distances)[k - 1] + 1e-10 * np.array([-1.0] + [1.0] * k)
+        found = prdc(real, reach, k=k)
+        assert found.density == pytest.approx(pair_by_pair(real, reach, k)[2], abs=1e-12)
 
 
 def test_blocks_change_nothing(monkeypatch):
