@@ -29,7 +29,8 @@ _RECIPES = ("default", "few-labels", "gan-bert")
 """Recipes that a study of labels compares, beside the one that is asked for."""
 _BESIDE = ("logistic_regression",)
 """Baselines beside each row, unless others are asked for; each is trained once for its labels."""
-_LINE_SECONDS = 2.0
+_LINE_SECONDS, _SILENT_SECONDS = 2.0, 30.0
+"""Between two lines at least, and at most where no row has ended."""
 
 
 def study(words: Sequence[str], summary: str) -> None:
@@ -239,7 +240,7 @@ class _interruptible:
 
 
 class _Lines:
-    """Prints a line when rows have ended, though not too often."""
+    """Prints a line when rows have ended, though not too often, and when none has for long."""
 
     def __init__(self) -> None:
         self._last, self._said = 0.0, (-1, -1)
@@ -247,7 +248,9 @@ class _Lines:
     def __call__(self, standing: "Standing") -> None:
         ended = (standing.done, standing.failed)
         over = sum(ended) == standing.total
-        if ended != self._said and (over or time.monotonic() - self._last >= _LINE_SECONDS):
+        waited = time.monotonic() - self._last
+        news = ended != self._said and (over or waited >= _LINE_SECONDS)
+        if news or waited >= _SILENT_SECONDS:
             self._last, self._said = time.monotonic(), ended
             say(str(standing))
 

@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -90,7 +90,10 @@ class _Pool:
             idle = [pipe for pipe in self._workers if pipe not in self._at]
             pipe = idle[0] if idle else self._start()
             self._at[pipe] = pack
-            pipe.send(self._study.packs.index(pack))
+            try:
+                pipe.send(self._study.packs.index(pack))
+            except ConnectionError:  # it was lost while it had nothing to do
+                self._lost(pipe, pack)
 
     def _next(self, workers: int) -> Pack | None:
         return self._schedule.next() if len(self._at) < workers else None
@@ -102,9 +105,14 @@ class _Pool:
         process = context.Process(target=_worker, args=arguments, daemon=True)
         before = os.environ.get("OMP_NUM_THREADS")
         os.environ["OMP_NUM_THREADS"] = str(self._study.threads)
+        # Ctrl-C is for us, from the first moment: a worker that is still importing would answer
+        # with a traceback. Starting the tracker, as the first process would, unblocks the signal.
+        resource_tracker.ensure_running()
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             process.start()
         finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             if before is None:
                 del os.environ["OMP_NUM_THREADS"]
             else:
@@ -159,7 +167,6 @@ class _Pool:
 
 def _worker(pipe: Connection, folder: str, threads: int) -> None:
     """Train the packs whose places come through a pipe, until it closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever started us
     parent, last = os.getppid(), 0.0
 
     def tell(share: float) -> None:
@@ -168,7 +175,10 @@ def _worker(pipe: Connection, folder: str, threads: int) -> None:
             raise SystemExit
         if time.monotonic() - last > _TELL_SECONDS:
             last = time.monotonic()
-            pipe.send(share)
+            try:
+                pipe.send(share)
+            except ConnectionError:  # an error here would be taken for one of the row
+                raise SystemExit from None
 
     study, bench = Study.read(Path(folder)), Bench()
     with threads_limited(threads):
@@ -176,5 +186,5 @@ def _worker(pipe: Connection, folder: str, threads: int) -> None:
             try:
                 pack = study.packs[pipe.recv()]
                 pipe.send(work_on(study, pack, bench, tell))
-            except (EOFError, BrokenPipeError):
+            except (EOFError, ConnectionError):
                 return

@@ -99,8 +99,8 @@ class Study:
         return self._file(ROWS, row).is_file()
 
     def failed(self, row: str) -> bool:
-        """Say whether a row was tried in vain."""
-        return self._file(FAILED, row).is_file()
+        """Say whether a row was tried in vain, and has no numbers from a later time."""
+        return self._file(FAILED, row).is_file() and not self.done(row)
 
     def missing(self, pack: Pack) -> list[str]:
         """Return the rows of a pack that have no numbers yet."""
@@ -210,8 +210,10 @@ def write_study(
         "packs": [pack.to_json() for pack in packs],
     }
     write_text(folder / PLAN, json.dumps(plan, ensure_ascii=False, allow_nan=False) + "\n")
-    if not (folder / STUDY).exists():
-        write_json(folder / ENVIRONMENT, environment)
+    if (folder / STUDY).exists():  # a study that grows, and may read sources that it did not yet
+        before = read_json(folder / ENVIRONMENT)
+        environment = before | {"data": {**environment["data"], **before["data"]}}
+    write_json(folder / ENVIRONMENT, environment)
     definition = {
         "format": FORMAT,
         "kind": grid.kind,

@@ -44,9 +44,10 @@ PARTS: Mapping[str, Mapping[str, Any]] = {
 
 
 def removable(recipe: Recipe) -> dict[str, Mapping[str, Any]]:
-    """Return the parts that a recipe has: whose removal changes it."""
-    return {
-        name: values
-        for name, values in PARTS.items()
-        if any(value_at(recipe, key) != value for key, value in values.items())
-    }
+    """Return the parts that a recipe has: whose removal changes it, each in another way."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for name, values in PARTS.items():
+        changed = {key: new for key, new in values.items() if value_at(recipe, key) != new}
+        if changed and changed not in found.values():
+            found[name] = changed
+    return found

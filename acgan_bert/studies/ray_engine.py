@@ -12,12 +12,13 @@ import socket
 import threading
 import time
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from acgan_bert.recipe import Recipe
+from acgan_bert.recipe_io import apply
+from acgan_bert.recipe_kinds import TASKS, value_at
 from acgan_bert.studies.bench import Bench
 from acgan_bert.studies.folder import STUDY, Study
 from acgan_bert.studies.packing import Kind, Pack
@@ -236,7 +237,6 @@ def _absolute(recipe: Recipe) -> Recipe:
     def full(name: str) -> str:
         return str(Path(name).resolve()) if name and Path(name).exists() else name
 
-    data = recipe.data
-    data = replace(data, train=full(data.train), dev=full(data.dev), test=full(data.test))
-    encoder = replace(recipe.encoder, name=full(recipe.encoder.name))
-    return replace(recipe, data=data, encoder=encoder)
+    sources = [f"{part}.{name}" for part in ("data", *TASKS) for name in ("train", "dev", "test")]
+    paths = {key: full(value_at(recipe, key)) for key in (*sources, "encoder.name")}
+    return apply(recipe, paths)

@@ -85,15 +85,16 @@ def start(
         seed=next(iter(grid.recipes.values())).seed,
     )
     with claimed(out):
-        first = before is None and not (out / STUDY).is_file()
-        if before is not None:
-            check_sources(out, _known(hashes, before))
-        if first or before is not None:
+        now = _found(grid, out)
+        known = (now and now.packs) == (before and before.packs)
+        if known:
+            if before is not None:
+                check_sources(out, _known(hashes, before))
             threads = before.threads if before else means.threads
             study = write_study(
                 out, grid, rows=rows, packs=packs, threads=threads, environment=environment
             )
-    if not first and before is None:  # another process came first: with what is not known yet
+    if not known:  # another process came first: its rows and packs stay
         return start(grid, out, means=means, watch=watch, command=command, yes=yes)
     return _finish(study, bench, means, watch)
 
@@ -186,11 +187,15 @@ def _draw(study: Study) -> None:
 
 def _embed(study: Study, bench: Bench) -> None:
     """Fill the cache that all workers read, once for all of them."""
-    left = [study.recipe_of(row) for row in study.rows if not study.done(row)]
+    left = [
+        recipe
+        for name, row in study.rows.items()
+        if not study.done(name)
+        and (not trains_alone(recipe := study.recipe_of(name)) or row.baseline)
+    ]
     distinct = {
         (recipe.data.train, recipe.data.dev, recipe.data.test, recipe.encoder): recipe
         for recipe in left
-        if not trains_alone(recipe)
     }
     for recipe in distinct.values():
         embed_parts(bench.parts(recipe), bench.encoder(recipe), recipe.encoder)
@@ -210,9 +215,17 @@ def _sources(recipes: Iterable[Recipe], bench: Bench) -> dict[str, dict[str, str
 
 
 def _known(hashes: Mapping[str, Mapping[str, str]], study: Study) -> dict[str, Mapping[str, str]]:
-    """Leave out sources that the study has not seen before."""
-    before = read_json(study.folder / ENVIRONMENT).get("data", {})
-    return {part: entry for part, entry in hashes.items() if part in before}
+    """Leave out sources that the study has not seen before; give the others the names it has.
+
+    A relative path is another one where it is found from another folder.
+    """
+    found: dict[str, Mapping[str, str]] = {}
+    for name in read_json(study.folder / ENVIRONMENT).get("data", {}):
+        part, source = name.split(" ", 1)
+        here = name if name in hashes else f"{part} {study.start / source}"
+        if here in hashes:
+            found[name] = hashes[here]
+    return found
 
 
 def _found(grid: Grid, out: Path) -> Study | None:

@@ -1,14 +1,21 @@
 import os
+import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
+from multiprocessing import Pipe
 
 import psutil
 import pytest
 
 from acgan_bert import cli
 from acgan_bert.recipe_io import dump_recipe
+from acgan_bert.studies import engine
 from acgan_bert.studies.folder import Study
+from acgan_bert.studies.grid import Grid
+from acgan_bert.studies.schedule import Schedule
+from acgan_bert.studies.study import Means, start
 
 PATIENCE = 300
 """Seconds; a machine that is busy otherwise starts processes slowly."""
@@ -88,6 +95,70 @@ def test_a_lost_worker_is_replaced(words, expected, tmp_path):
     errors = driver.communicate(timeout=PATIENCE)[1]
     assert driver.returncode == 0, errors
     assert (out / "table.csv").read_bytes() == expected
+
+
+@pytest.mark.processes
+def test_ctrl_c_while_workers_start_says_how_to_go_on_and_no_more(words, tmp_path):
+    """The terminal interrupts all of them; the workers are still importing."""
+    out = tmp_path / "interrupted"
+    driver = started(*words, "--out", str(out), "--workers", "2")
+
+    def workers():
+        with suppress(psutil.NoSuchProcess):  # a child that was there for a moment
+            children = psutil.Process(driver.pid).children()
+            return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+        return []
+
+    for process in (*waited_for(workers, driver), psutil.Process(driver.pid)):
+        process.send_signal(signal.SIGINT)
+    errors = driver.communicate(timeout=PATIENCE)[1]
+    assert driver.returncode == 130, errors
+    assert errors.strip() == f"interrupted; resume with: acgan-bert resume {out}"
+
+
+class Gone:
+    """Stands for a process that was killed."""
+
+    exitcode = -9
+
+    def join(self):
+        pass
+
+
+@pytest.fixture
+def begun(small_recipe, tmp_path, monkeypatch):
+    """Return a study of one pack of which nothing is trained."""
+    monkeypatch.setattr("acgan_bert.studies.study._finish", lambda study, *_: study)
+    axes = {"generator.depth": [1], "discriminator.depth": [1]}
+    grid = Grid(kind="depth", recipes={"small": small_recipe}, axes=axes, seeds=1)
+    return start(grid, tmp_path / "study", means=Means(), watch=lambda _: None)
+
+
+def test_a_worker_that_was_lost_while_idle_is_replaced(begun, monkeypatch):
+    schedule = Schedule(begun, lambda _: None)
+    pool = engine._Pool(begun, schedule)
+    lost, other = Pipe()
+    other.close()
+    pool._workers[lost] = Gone()
+    ours, theirs = Pipe()
+    monkeypatch.setattr(pool, "_start", lambda: ours)
+    pool.fill(1)
+    assert theirs.recv() == 0
+    assert list(pool._at) == [ours]
+    assert lost.closed
+
+
+def test_a_worker_that_nobody_hears_ends_and_blames_no_row(begun, monkeypatch):
+    ours, theirs = Pipe()
+
+    def work_on(study, pack, bench, tell):
+        ours.close()
+        tell(0.5)
+
+    monkeypatch.setattr(engine, "work_on", work_on)
+    ours.send(0)
+    with pytest.raises(SystemExit):
+        engine._worker(theirs, str(begun.folder), 1)
 
 
 @pytest.mark.processes
