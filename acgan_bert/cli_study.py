@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from acgan_bert.studies.schedule import Standing
     from acgan_bert.studies.study import Means
 
-FAILED = 1
+FAILED = 2
 """Exit code of a study some of whose rows failed; the others have their numbers."""
 _RECIPES = ("default", "few-labels", "gan-bert")
 """Recipes that a study of labels compares, beside the one that is asked for."""
