@@ -94,15 +94,22 @@ def _split(source: str, text: str, delimiter: str) -> Rows:
     if delimiter in DELIMITERS and delimiter != "\t":
         return _by_quotes(source, text, delimiter)
     by_lines = _by_lines(text, delimiter)
-    # In one column every line fits; a quote left open says that a cell spans lines.
-    open_quote = any(cells and _opens(cells[0]) for _, cells in by_lines)
+    # In one column every line fits, in others some may: a quote left open says that a cell goes on.
+    open_quote = any(_opens(cell) for _, cells in by_lines for cell in cells)
     aligned = len({len(cells) for _, cells in by_lines if cells}) == 1
-    if '"' not in text or (aligned and not (delimiter == NO_DELIMITER and open_quote)):
+    spans_lines = open_quote and (delimiter == NO_DELIMITER or _all_quoted(text, delimiter))
+    if '"' not in text or (aligned and not spans_lines):
         return by_lines
     try:
         return _by_quotes(source, text, delimiter)
     except InputError:
         return by_lines
+
+
+def _all_quoted(text: str, delimiter: str) -> bool:
+    """Say whether the header has every cell in quotes: whoever wrote it leaves no quote stray."""
+    header = _NEWLINE.split(text, maxsplit=1)[0]
+    return all(_QUOTED.fullmatch(cell) for cell in header.split(delimiter))
 
 
 def _by_lines(text: str, delimiter: str) -> Rows:

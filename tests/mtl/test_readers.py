@@ -6,7 +6,7 @@ import json
 import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mtl.errors import InputError
@@ -32,6 +32,7 @@ def test_what_the_csv_module_writes_is_read_back(tmp_path, delimiter):
     ),
     st.sampled_from([",", "\t", ";"]),
 )
+@example(cells=[("\t\n",)], delimiter="\t")  # by lines its rows would have two cells each, too
 def test_any_cell_survives_quoting(cells, delimiter):
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, delimiter=delimiter, quoting=csv.QUOTE_ALL)
