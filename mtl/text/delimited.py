@@ -72,8 +72,8 @@ def sniff(text: str) -> str:
         >>> sniff("id\ttext\n1\tWell, well, well\n")
         '\t'
     """
-    lines = [line for line in _NEWLINE.split(text, maxsplit=_SNIFFED_LINES) if line]
-    lines = lines[:_SNIFFED_LINES]
+    lines = _NEWLINE.split(text, maxsplit=_SNIFFED_LINES)[:_SNIFFED_LINES]  # without the rest
+    lines = [line for line in lines if line]
     best, best_score = NO_DELIMITER, (-1.0, 0)
     for delimiter in DELIMITERS:
         widths = [len(cells) for cells in csv.reader(lines, delimiter=delimiter)]

@@ -32,6 +32,7 @@ def test_what_the_csv_module_writes_is_read_back(tmp_path, delimiter):
     ),
     st.sampled_from([",", "\t", ";"]),
 )
+@example(cells=[*[("",)] * 17, ("\n",), ("\r\r",), ("",)], delimiter=",")  # blank lines at first
 @example(cells=[("\t\n",)], delimiter="\t")  # by lines its rows would have two cells each, too
 def test_any_cell_survives_quoting(cells, delimiter):
     buffer = io.StringIO(newline="")
