@@ -6,14 +6,13 @@ task in ``figures/maps-TASK.json``, as it does its pictures.
 
 import json
 import math
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from analysis.files import write_whole
 from analysis.projection import Map
 
 FORMAT = 1
@@ -41,18 +40,9 @@ def write_maps(file: Path | str, maps: Sequence[Map]) -> None:
     Raises:
         ValueError: a number of a map is not finite.
     """
-    target = Path(file)
     content = {"format": FORMAT, "maps": [_as_json(panel) for panel in maps]}
     text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
-            stream.write(text + "\n")
-        Path(name).chmod(0o644)
-        os.replace(name, target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    write_whole(Path(file), f"{text}\n".encode())
 
 
 def read_maps(file: Path | str) -> list[Map]:

@@ -7,14 +7,13 @@ same table gives the same bytes.
 
 import base64
 import json
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.figure import Figure
 
+from analysis.files import write_whole
 from analysis.plots import render
 from analysis.report.tables import Table
 from analysis.study_depth_plots import depth_lines, depth_maps
@@ -88,10 +87,10 @@ def write_study(folder: Path | str, *, resamples: int = DRAWS) -> Path:
         if name not in files:
             (figures / name).unlink(missing_ok=True)
     for name, content in files.items():
-        _write(figures / name, content)
+        write_whole(figures / name, content)
     text = json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False)
-    _write(study.path / "summary.json", f"{text}\n".encode())
-    _write(study.path / "report.html", page.encode())
+    write_whole(study.path / "summary.json", f"{text}\n".encode())
+    write_whole(study.path / "report.html", page.encode())
     return study.path / "report.html"
 
 
@@ -235,16 +234,3 @@ def _data_uri(vector: bytes, pixels: bytes) -> str:
     small = len(vector) <= SVG_LIMIT_BYTES
     content = base64.b64encode(vector if small else pixels).decode("ascii")
     return f"data:image/{'svg+xml' if small else 'png'};base64,{content}"
-
-
-def _write(file: Path, content: bytes) -> None:
-    """Write a file in one step."""
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-        Path(name).chmod(0o644)
-        os.replace(name, file)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -8,15 +8,14 @@ are embedded as images, where markup in them stays inert.
 
 import base64
 import hashlib
-import os
 import re
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from analysis.files import write_whole
 from analysis.report.class_measures import BY_CLASS, USE
 from analysis.report.generators import GeneratorParts, generator_parts, generators_overview
 from analysis.report.multitask import (
@@ -97,15 +96,7 @@ def write_report(runs: Sequence[Path | str], out: Path | str) -> None:
     target = Path(out)
     page = render_page([read_run(path) for path in runs])
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(page)
-        Path(name).chmod(0o644)
-        os.replace(name, target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    write_whole(target, page.encode())
 
 
 def render_page(runs: Sequence[Run]) -> str:

@@ -191,7 +191,7 @@ def test_a_failed_write_leaves_the_old_page(make_run, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("analysis.report.page.os.replace", full)
+    monkeypatch.setattr("analysis.files.os.replace", full)
     with pytest.raises(OSError, match="No space left"):
         write_report([root], page)
     assert page.read_bytes() == before
