@@ -2,7 +2,8 @@
 
 import importlib.util
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -225,18 +226,15 @@ def _installed(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
 
 
-class _interruptible:
+@contextmanager
+def _interruptible(folder: Path) -> Iterator[None]:
     """Say at Ctrl-C how to go on, where there is something to go on with."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is KeyboardInterrupt and (self._folder / "study.json").exists():
-            raise KeyboardInterrupt(f"; resume with: acgan-bert resume {self._folder}")
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        if (folder / "study.json").exists():
+            raise KeyboardInterrupt(f"; resume with: acgan-bert resume {folder}") from stop
+        raise
 
 
 class _Lines:
