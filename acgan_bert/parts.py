@@ -125,6 +125,8 @@ def read_parts(data: DataRecipe, *, seed: int, pool: Corpus | None = None) -> Pa
             fraction=data.label_fraction,
             per_class=data.labels_per_class,
             unlabeled_fraction=data.unlabeled_fraction,
+            imbalance=data.label_imbalance,
+            unlabeled_imbalance=data.unlabeled_imbalance,
             seed=seed,
             classes=train.task.classes,
         )

@@ -32,3 +32,7 @@ class DataRecipe:
     """Labels kept per class instead of a fraction; 0: use label_fraction."""
     unlabeled_fraction: float = 1.0
     """Share of the remaining training rows used as unlabelled text; in [0, 1]."""
+    label_imbalance: float = 1.0
+    """Labels kept of the first class over the last, classes between on a geometric series."""
+    unlabeled_imbalance: float = 1.0
+    """Likewise of the rows without labels, by the labels that they hide; for studies."""

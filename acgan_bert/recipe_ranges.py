@@ -47,6 +47,8 @@ _DATA = {
     "label_fraction": _POSITIVE_SHARE,
     "labels_per_class": Range(0),
     "unlabeled_fraction": _SHARE,
+    "label_imbalance": _POSITIVE,
+    "unlabeled_imbalance": _POSITIVE,
 }
 _TASK = {
     "depth": Range(0, 16),

@@ -134,9 +134,9 @@ def data_of(recipe: Recipe) -> Recipe:
     share a program. Which are set aside, or used without labels, depends on the seed.
     """
     data = recipe.data
-    if data.unlabeled_fraction != 1:
+    if data.unlabeled_fraction != 1 or data.unlabeled_imbalance != 1:
         return draw_of(recipe)
-    whole = replace(data, label_fraction=1.0, labels_per_class=0)
+    whole = replace(data, label_fraction=1.0, labels_per_class=0, label_imbalance=1.0)
     seed = recipe.seed if data.dev_fraction or data.test_fraction else 0
     return Recipe(seed=seed, data=whole, encoder=recipe.encoder)
 

@@ -36,6 +36,8 @@ def draw_labels(
     fraction: float = 1.0,
     per_class: int = 0,
     unlabeled_fraction: float = 1.0,
+    imbalance: float = 1.0,
+    unlabeled_imbalance: float = 1.0,
     seed: int,
     classes: Sequence[str] = (),
 ) -> Split:
@@ -46,6 +48,11 @@ def draw_labels(
         fraction: Share of each class, in (0, 1]; at least one row of every class is drawn.
         per_class: Rows of each class, instead of a share, where above 0.
         unlabeled_fraction: Share of the other rows that is used without labels, in [0, 1].
+        imbalance: How many times as many of its labels the first class keeps as the last; below 1
+            the last keeps more. Classes between lie on a geometric series, as in long-tailed
+            benchmarks (Cui et al. 2019). One label of each is kept.
+        unlabeled_imbalance: Likewise of the rows without labels, by the labels that they hide; rows
+            that never had one all stay.
         seed: Draws with the same seed nest.
         classes: Class names, for messages.
 
@@ -70,9 +77,15 @@ def draw_labels(
                 f"labels_per_class is {per_class}, but class {_name(index, classes)} has {count} "
                 f"labelled row{'s' * (count != 1)}; give {min(counts.values())} at most"
             )
-    sizes = {index: per_class or max(1, round(fraction * count)) for index, count in counts.items()}
+    kept = _long_tail(list(counts), imbalance, "label_imbalance")
+    sizes = {
+        index: max(1, round(kept[index] * (per_class or fraction * count)))
+        for index, count in counts.items()
+    }
     labeled = _draw(array, sizes, seed=seed, stream=_LABELED)
-    return Split(labeled, _draw_others(len(array), labeled, unlabeled_fraction, seed))
+    others = _draw_others(len(array), labeled, unlabeled_fraction, seed)
+    kept = _long_tail(list(counts), unlabeled_imbalance, "unlabeled_imbalance")
+    return Split(labeled, _thinned(others, array, kept))
 
 
 def set_aside(corpus: Corpus, *, fraction: float, seed: int) -> tuple[Corpus, Corpus]:
@@ -126,7 +139,26 @@ def _draw_others(
     # All rows are shuffled, not the others only, so that label draws of any size share an order.
     order = _generator(seed, _UNLABELED).permutation(num_rows)
     others = order[~np.isin(order, labeled)]
-    return np.sort(others[: round(fraction * len(others))])
+    return others[: round(fraction * len(others))]
+
+
+def _long_tail(classes: Sequence[int], ratio: float, key: str) -> dict[int, float]:
+    """Return the share that each class keeps: from 1 at one end to 1 / ratio at the other."""
+    if not 0 < ratio < float("inf"):
+        raise InputError(f"{key} is {ratio:g}; give a number above 0, 1 for what there is")
+    places = np.linspace(0.0, 1.0, len(classes)) - (ratio < 1)
+    return dict(zip(classes, (ratio**-places).tolist(), strict=True))
+
+
+def _thinned(
+    rows: NDArray[np.int64], labels: NDArray[np.int64], kept: dict[int, float]
+) -> NDArray[np.int64]:
+    """Take the first share of the rows of each class, sorted; of no class, all."""
+    parts = [rows[labels[rows] < 0]]
+    for index, share in kept.items():
+        of_class = rows[labels[rows] == index]
+        parts.append(of_class[: round(share * len(of_class))])
+    return np.sort(np.concatenate(parts))
 
 
 def _generator(seed: int, *stream: int) -> np.random.Generator:

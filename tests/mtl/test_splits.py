@@ -61,6 +61,34 @@ def test_per_class_and_unlabeled_share_are_counted():
     assert set(draw_labels(labels, seed=0).unlabeled) == set(range(70, 100))
 
 
+def counts_of(labels, rows):
+    return np.bincount(labels[rows], minlength=3).tolist()
+
+
+def test_imbalance_is_a_geometric_series_of_what_was_drawn():
+    labels = np.arange(1200) % 3
+    long = draw_labels(labels, per_class=100, imbalance=16, unlabeled_imbalance=0.25, seed=0)
+    assert counts_of(labels, long.labeled) == [100, 25, 6]
+    # What is not labelled is unlabelled: 300, 375 and 394 rows, of which 1/4, 1/2 and all stay.
+    assert counts_of(labels, long.unlabeled) == [75, 188, 394]
+    least = draw_labels(labels, per_class=2, imbalance=1000, seed=0)
+    assert counts_of(labels, least.labeled) == [2, 1, 1]
+
+
+@given(some_labels, st.floats(1.0, 50.0), st.floats(1.0, 50.0), seeds)
+def test_imbalanced_draws_nest_and_spare_rows_without_a_class(labels, one, other, seed):
+    mild, hard = sorted((one, other))
+    splits = [
+        draw_labels(labels, fraction=0.5, imbalance=3, unlabeled_imbalance=ratio, seed=seed)
+        for ratio in (mild, hard)
+    ]
+    assert set(splits[1].unlabeled) <= set(splits[0].unlabeled)
+    unknown = np.flatnonzero(np.array(labels) < 0)
+    assert set(unknown) <= set(splits[1].unlabeled)
+    balanced = draw_labels(labels, fraction=0.5, seed=seed)
+    assert set(splits[0].labeled) <= set(balanced.labeled)
+
+
 @pytest.mark.parametrize(
     ("labels", "options", "words"),
     [
@@ -68,6 +96,8 @@ def test_per_class_and_unlabeled_share_are_counted():
         ([0, 1], {"fraction": 1.5}, ["label_fraction", "1.5"]),
         ([0, 1], {"fraction": float("nan")}, ["label_fraction", "nan"]),
         ([0, 1], {"unlabeled_fraction": -0.1}, ["unlabeled_fraction", "-0.1"]),
+        ([0, 1], {"imbalance": 0.0}, ["label_imbalance is 0"]),
+        ([0, 1], {"unlabeled_imbalance": float("inf")}, ["unlabeled_imbalance is inf"]),
         ([0, 1], {"per_class": -2}, ["labels_per_class", "-2"]),
         ([0, 0, 0, 1, 1], {"per_class": 3}, ["labels_per_class is 3", "'good'", "2 labelled rows"]),
         ([-1, -1], {}, ["no row is labelled"]),
