@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_matrix
 
-from analysis.distances import as_labels, as_sample_pair
+from analysis.distances import as_label_pair, as_labels, as_sample_pair
 from analysis.neighbors import nearest_real
 from analysis.statistics import accuracy_interval
 
@@ -55,8 +55,7 @@ def label_agreement(
         [nan, 0.5, 0.5]
     """
     fake_MD, real_ND = as_sample_pair(fake, real, names=("fake", "real"), minimum=1)
-    fake_M = as_labels(fake_labels, len(fake_MD), "fake_labels")
-    real_N = as_labels(real_labels, len(real_ND), "real_labels")
+    real_N, fake_M = as_label_pair(real_labels, fake_labels, (len(real_ND), len(fake_MD)))
     if not 1 <= k < len(real_ND):
         raise ValueError(
             f"k: found {k} with real of shape {real_ND.shape}; want 1 to {len(real_ND) - 1}"

@@ -101,7 +101,8 @@ def _of_one(keys: Sequence[str]) -> list[_Panel]:
     losses = [key for key in keys if key.startswith("loss")]
     scores = [key for key in keys if any(word in key for word in SCORE_WORDS)]
     scores = [key for key in scores if key not in losses]
-    return [_Panel("Losses", curves(losses), 3), _Panel("Scores", curves(scores), 3, scores=True)]
+    title = "Loss" if losses == ["loss"] else "Losses"
+    return [_Panel(title, curves(losses), 3), _Panel("Scores", curves(scores), 3, scores=True)]
 
 
 def _of_tasks(keys: Sequence[str]) -> list[_Panel]:
@@ -147,10 +148,12 @@ def _of_watch(keys: Sequence[str]) -> _Panel:
 def _mark_warnings(axis: Axes, records: Sequence[Mapping[str, Any]]) -> None:
     """Mark the steps at which the watch warned of a collapse."""
     warned = [record["step"] for record in records if record.get(WARNINGS)]
-    for step in warned:
-        axis.axvline(step, color=INK, ls=":", lw=1.2, zorder=1)
-    if warned:
-        axis.set_xlabel("step (dotted: a warning of collapse)")
+    if warned:  # along the upper edge: they may be as many as there are records
+        low, high = axis.get_ylim()
+        axis.set_ylim(low, high + 0.08 * (high - low))
+        top = axis.get_xaxis_transform()
+        axis.plot(warned, [0.97] * len(warned), "v", color=INK, ms=4.5, transform=top)
+        axis.set_xlabel("step (triangles: a warning of collapse)")
 
 
 def _finish_scores(axis: Axes, panel: _Panel, best_step: int | None) -> None:
@@ -174,7 +177,9 @@ def _widen(axis: Axes, least: float) -> None:
 
 def _curves(axis: Axes, records: Sequence[Mapping[str, Any]], panel: _Panel) -> None:
     """Draw the lines, with a legend above the axes."""
-    axis.set_title(panel.title, pad=8 + 13 * math.ceil(len(panel.curves) / panel.columns))
+    alike = [curve.label for curve in panel.curves] == [panel.title.lower()]
+    named = 0 if alike else math.ceil(len(panel.curves) / panel.columns)
+    axis.set_title(panel.title, pad=8 + 13 * named)
     for curve in panel.curves:
         steps = [record.get("step", row) for row, record in enumerate(records)]
         points = [
@@ -201,12 +206,14 @@ def _curves(axis: Axes, records: Sequence[Mapping[str, Any]], panel: _Panel) -> 
     axis.grid(axis="y")
     if len({step for line in axis.lines for step in line.get_xdata()}) > 1:  # type: ignore[union-attr]
         axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        axis.set_xlim(left=0)  # a record may be the first after many steps
     else:
         axis.set_xticks(axis.lines[0].get_xdata())
-    axis.legend(
-        loc="lower left",
-        bbox_to_anchor=(-0.02, 1.0),
-        ncols=panel.columns,
-        fontsize=8,
-        borderaxespad=0.2,
-    )
+    if named:
+        axis.legend(
+            loc="lower left",
+            bbox_to_anchor=(-0.02, 1.0),
+            ncols=panel.columns,
+            fontsize=8,
+            borderaxespad=0.2,
+        )

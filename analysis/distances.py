@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 Matrix = NDArray[np.float64]
 BLOCK_ROWS = 1024
 OWN_STREAM = 1729
+LARGEST = float(np.finfo(np.float32).max)
 
 
 def as_samples(array: ArrayLike, name: str, *, minimum: int = 2) -> Matrix:
@@ -19,10 +20,14 @@ def as_samples(array: ArrayLike, name: str, *, minimum: int = 2) -> Matrix:
         minimum: least number of rows.
 
     Raises:
-        ValueError: not numeric, not two-dimensional, too few rows, or a value is not finite.
+        ValueError: not numeric, not two-dimensional, too few rows, or a value is not finite or
+            beyond what float32 holds.
     """
     try:
-        samples = np.asarray(array, dtype=np.float64)
+        given = np.asarray(array)
+        if np.iscomplexobj(given):  # numpy would drop the imaginary part, and only warn
+            raise TypeError
+        samples = np.asarray(given, dtype=np.float64)
     except (TypeError, ValueError):
         raise ValueError(f"{name}: found values that are no numbers; want a float matrix") from None
     if samples.ndim != 2 or samples.shape[1] == 0:
@@ -35,6 +40,10 @@ def as_samples(array: ArrayLike, name: str, *, minimum: int = 2) -> Matrix:
             f"{name}: found shape {samples.shape} with NaN or infinity in {np.sum(~finite)} rows "
             f"(the first is {int(np.argmin(finite))}); want finite values"
         )
+    # Cubes of products must stay numbers; a generator in float32 cannot go farther.
+    largest = max(float(samples.max(initial=0.0)), -float(samples.min(initial=0.0)))
+    if largest > LARGEST:
+        raise ValueError(f"{name}: found values up to {largest:.1e}; want at most {LARGEST:.1e}")
     return samples
 
 
@@ -66,12 +75,60 @@ def as_labels(labels: ArrayLike, rows: int, name: str) -> np.ndarray:
     """Return one label a row as a vector.
 
     Raises:
-        ValueError: ``labels`` is not a vector of ``rows`` values.
+        ValueError: ``labels`` is not a vector of ``rows`` values, one is missing (NaN or None), or
+            they are of kinds that have no order.
     """
     vector = np.asarray(labels)
     if vector.shape != (rows,):
         raise ValueError(f"{name}: found shape {vector.shape}; want one label a row, ({rows},)")
+    from pandas import isna
+
+    missing = isna(vector)  # NaN is unequal to itself: it would be a class without a row
+    if missing.any():
+        raise ValueError(
+            f"{name}: found no label in {missing.sum()} of {rows} rows (the first is "
+            f"{int(missing.argmax())}); leave these rows out"
+        )
+    if not _ordered(vector):
+        raise ValueError(f"{name}: found labels of several kinds; want all numbers or all text")
     return vector
+
+
+def as_label_pair(
+    real: ArrayLike,
+    fake: ArrayLike,
+    rows: tuple[int, int],
+    *,
+    names: tuple[str, str] = ("real_labels", "fake_labels"),
+) -> tuple[np.ndarray, np.ndarray]:
+    """Check two vectors of labels, and that they are of one kind.
+
+    Args:
+        real: shape (N,).
+        fake: shape (M,).
+        rows: N and M.
+        names: names of the two arguments, for the message.
+
+    Raises:
+        ValueError: as :func:`as_labels`, or one holds numbers and the other text, so that they
+            would share no class.
+    """
+    first, second = as_labels(real, rows[0], names[0]), as_labels(fake, rows[1], names[1])
+    if not _ordered(first[:1], second[:1]):
+        raise ValueError(
+            f"{names[1]}: found {second[:1].tolist()[0]!r} where {names[0]} has "
+            f"{first[:1].tolist()[0]!r}; want labels of one kind"
+        )
+    return first, second
+
+
+def _ordered(*labels: np.ndarray) -> bool:
+    """Tell whether labels can be put in one order, as those of different kinds cannot."""
+    try:
+        sorted({label for part in labels for label in part.tolist()})
+    except TypeError:
+        return False
+    return True
 
 
 def as_generator(rng: int | np.random.Generator) -> np.random.Generator:
@@ -108,11 +165,13 @@ def squared_distance_blocks(
         yield start, squared
 
 
-def rounding_slack(first: Matrix, second: Matrix) -> float:
-    """Return a squared distance below which two rows cannot be told apart in float64."""
-    center = second.mean(axis=0)
-    largest = max(float(np.square(part - center).sum(axis=1).max()) for part in (first, second))
-    return 64 * float(np.finfo(np.float64).eps) * largest
+def row_slack(first: Matrix, second: Matrix) -> Matrix:
+    """Return each row's share, (N,), of a squared distance that rounding alone may give.
+
+    Below the shares of both, rows of ``first`` (N, D) and ``second`` (M, D) cannot be told apart.
+    """
+    shifted = first - second.mean(axis=0)
+    return 64 * float(np.finfo(np.float64).eps) * np.einsum("nd,nd->n", shifted, shifted)
 
 
 def mean_pairwise_distance(samples: Matrix) -> float:

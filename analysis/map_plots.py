@@ -107,6 +107,7 @@ def series_maps(
     fake_labels: ArrayLike,
     *,
     class_names: Sequence[str],
+    moving: bool = False,
 ) -> Figure:
     """Draw the frames of one series on the same axes: fakes colored by class, real rows gray.
 
@@ -114,6 +115,7 @@ def series_maps(
         maps: frames of one method, such as a part of what :func:`analysis.map_series` returns.
         fake_labels: as :func:`embedding_map`.
         class_names: names by index.
+        moving: whether real rows move in the full space as well, which is then said.
 
     Raises:
         ValueError: no map, maps of several methods, or labels that do not cover the drawn rows.
@@ -122,8 +124,9 @@ def series_maps(
     if methods := {panel.method for panel in maps} - {maps[0].method}:
         raise ValueError(f"maps: found {maps[0].method} and {methods.pop()}; want one method")
     names = [shortened(name, 30) for name in class_names]
+    real = "real rows, which move along with their encoder" if moving else "real rows"
     note = (
-        f"{_how(maps[0])}; gray: real rows. The axes are the same in all. Own kind: how many of a "
+        f"{_how(maps[0])}; gray: {real}. The axes are the same in all. Own kind: how many of a "
         "point's nearest neighbors in the full space are real or fake as it is "
         f"({maps[0].quality['same_kind_expected']:.0%} if nobody could tell them apart). {MAP_NOTE}"
     )

@@ -77,9 +77,15 @@ class Reference:
         return points - center, np.array(placed) - center
 
 
-def pca_points(rows: Drawn) -> tuple[Matrix, Matrix]:
-    """Return both kinds on the first two principal components of the real rows, (n, 2) each."""
-    real, fake = reduced(rows.real, 0, rows.fake, components=2)
+def pca_points(rows: Drawn, *, axes_of: Matrix | None = None) -> tuple[Matrix, Matrix]:
+    """Return both kinds on the first two principal components of real rows, (n, 2) each.
+
+    Args:
+        rows: what is drawn.
+        axes_of: the real rows (n', D) whose components they are; None: those that are drawn.
+    """
+    axes = rows.real if axes_of is None else axes_of
+    _, real, fake = reduced(axes, 0, rows.real, rows.fake, components=2)
     return real, fake
 
 

@@ -1,5 +1,6 @@
 """The rows that a map draws: equally many of each kind, on their leading principal components."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -74,3 +75,44 @@ def reduced(
     scale = 1e-6 * max(float(projected[0].std()), 1e-12)
     rng = np.random.default_rng(seed)
     return [part + scale * rng.standard_normal(part.shape) for part in projected]
+
+
+def drawn_frames(
+    real: ArrayLike | Mapping[str, ArrayLike],
+    frames: Mapping[str, ArrayLike],
+    *,
+    size: int,
+    rng: int | np.random.Generator,
+) -> list[Drawn]:
+    """Draw the same rows of every frame of a series.
+
+    Args:
+        real: shape (N, D), or by frame.
+        frames: fakes by frame, shape (M, D) each.
+        size: most rows of each kind that are drawn.
+        rng: seed or generator.
+
+    Raises:
+        ValueError: as :meth:`Drawn.of`, there is no frame, the frames differ in shape, or real rows
+            have other frames than fakes.
+    """
+    if not frames:
+        raise ValueError("frames: found none; want at least one")
+    moving = real if isinstance(real, Mapping) else dict.fromkeys(frames, real)
+    if list(moving) != list(frames):
+        raise ValueError(f"real: found frames {list(moving)}; want {list(frames)}, as fakes have")
+    _check_shapes(frames, "frames")
+    _check_shapes(moving, "real")
+    seed = rng if isinstance(rng, int) else int(rng.integers(2**31))
+    return [Drawn.of(moving[name], fakes, size=size, rng=seed) for name, fakes in frames.items()]
+
+
+def _check_shapes(frames: Mapping[str, ArrayLike], name: str) -> None:
+    """Refuse frames of unlike shapes."""
+    shapes = {frame: np.shape(rows) for frame, rows in frames.items()}
+    first, expected = next(iter(shapes.items()))
+    for frame, shape in shapes.items():
+        if shape != expected:
+            raise ValueError(
+                f"{name}: found shape {shape} in {frame!r}; want {expected}, as {first!r} has"
+            )

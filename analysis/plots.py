@@ -7,6 +7,7 @@ from typing import Literal
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from PIL import Image
 
 from analysis.scores import Score
 from analysis.style import (
@@ -20,11 +21,32 @@ from analysis.words import shortened
 
 
 def render(figure: Figure, file_format: Literal["png", "svg"] = "png", *, dpi: int = 150) -> bytes:
-    """Return the picture file's bytes, the same for the same figure."""
+    """Return the picture file's bytes, the same for the same figure.
+
+    Pixels have a palette of 256 colors, which nobody sees and makes files a third as large.
+    """
     buffer = io.BytesIO()
-    metadata = {"Date": None} if file_format == "svg" else {"Software": None}
     with styled(**{"svg.hashsalt": "analysis"}):
-        figure.savefig(buffer, format=file_format, dpi=dpi, metadata=metadata)
+        if file_format == "svg":
+            figure.savefig(buffer, format="svg", dpi=dpi, metadata={"Date": None})
+            return buffer.getvalue()
+        figure.savefig(buffer, format="png", dpi=dpi, pil_kwargs={"compress_level": 0})
+    return _with_palette(buffer.getvalue())
+
+
+def _with_palette(pixels: bytes) -> bytes:
+    """Return a PNG with 256 colors of its own; that of its corner, the paper's, is kept exactly.
+
+    The octree keeps rare colors apart, as those of small classes; a median cut merges them.
+    """
+    picture = Image.open(io.BytesIO(pixels)).convert("RGB")
+    few = picture.quantize(256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    place, colors = few.getpixel((0, 0)), few.getpalette() or []
+    assert isinstance(place, int)
+    colors[3 * place : 3 * place + 3] = picture.getpixel((0, 0))
+    few.putpalette(colors)
+    buffer = io.BytesIO()
+    few.save(buffer, "png", optimize=True)
     return buffer.getvalue()
 
 

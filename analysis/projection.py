@@ -20,7 +20,7 @@ from analysis.map_points import (
     umap_points,
 )
 from analysis.map_quality import Neighborhoods
-from analysis.map_rows import Drawn
+from analysis.map_rows import Drawn, drawn_frames
 
 Points = NDArray[np.float64]
 Placement = Literal["joint", "reference"]
@@ -185,7 +185,7 @@ def umap_map(
 
 
 def map_series(
-    real: ArrayLike,
+    real: ArrayLike | Mapping[str, ArrayLike],
     frames: Mapping[str, ArrayLike],
     *,
     perplexity: float = PERPLEXITIES[0],
@@ -196,10 +196,12 @@ def map_series(
 
     The joint map of the last frame is that of :func:`tsne_map`; going back from there each map
     starts from the points of the frame after it, so that what is drawn moves no further than it
-    must. On reference-placed maps and on those of the PCA the real points stand still.
+    must. On reference-placed maps and on those of the PCA the real points stand still. Real rows
+    may move as well, with the encoder that they come from: there is no reference then, and the PCA
+    is that of the last frame's.
 
     Args:
-        real: shape (N, D).
+        real: shape (N, D); or by frame, all of one shape, row n being the same text in each.
         frames: fakes by the name of their frame, such as "step 200", in order; all of one shape
             (M, D). Row m is the same fake in each: made from one noise for one label.
         perplexity: as :func:`tsne_map`.
@@ -207,51 +209,35 @@ def map_series(
         rng: seed or generator of the subsample and the maps.
 
     Returns:
-        The frames in order as joint t-SNE, then as reference-placed t-SNE, then as PCA.
+        The frames in order as joint t-SNE, then as reference-placed t-SNE where real rows stand
+        still, then as PCA.
 
     Raises:
-        ValueError: as :func:`tsne_map`, there is no frame, or the frames differ in shape.
+        ValueError: as :func:`tsne_map`, there is no frame, the frames differ in shape, or real rows
+            have other frames than fakes.
     """
     _check_perplexity(perplexity)
-    parts = _frames(real, frames, size, rng)
+    parts = drawn_frames(real, frames, size=size, rng=rng)
     last = parts[-1]
     near = [Neighborhoods.of(rows.real, rows.fake) for rows in parts]
     used = bounded(perplexity, 2 * len(last.real))
     joint = [joint_points(last, used)]
     for rows in parts[-2::-1]:
         joint.insert(0, joint_points(rows, used, start=joint[0]))
-    used_alone = bounded(perplexity, len(last.real))
-    reference = Reference(last.real, used_alone, last.seed)
-    drawn = (
-        ("tsne-joint", joint, used),
-        ("tsne-reference", [reference.place(rows.fake) for rows in parts], used_alone),
-        ("pca", [pca_points(rows) for rows in parts], None),
-    )
+    drawn: list[tuple[str, list[tuple[Points, Points]], float | None]] = [
+        ("tsne-joint", joint, used)
+    ]
+    if not isinstance(real, Mapping):
+        used_alone = bounded(perplexity, len(last.real))
+        reference = Reference(last.real, used_alone, last.seed)
+        placed = [reference.place(rows.fake) for rows in parts]
+        drawn.append(("tsne-reference", placed, used_alone))
+    drawn.append(("pca", [pca_points(rows, axes_of=last.real) for rows in parts], None))
     return [
         _map(rows, around, method, points, value, frame)
         for method, all_points, value in drawn
         for frame, rows, around, points in zip(frames, parts, near, all_points, strict=True)
     ]
-
-
-def _frames(
-    real: ArrayLike,
-    frames: Mapping[str, ArrayLike],
-    size: int,
-    rng: int | np.random.Generator,
-) -> list[Drawn]:
-    """Draw the same rows of every frame."""
-    if not frames:
-        raise ValueError("frames: found none; want at least one")
-    shapes = {name: np.shape(fakes) for name, fakes in frames.items()}
-    first, expected = next(iter(shapes.items()))
-    for name, shape in shapes.items():
-        if shape != expected:
-            raise ValueError(
-                f"frames: found shape {shape} in {name!r}; want {expected}, as {first!r} has"
-            )
-    seed = rng if isinstance(rng, int) else int(rng.integers(2**31))
-    return [Drawn.of(real, fakes, size=size, rng=seed) for fakes in frames.values()]
 
 
 def _map(

@@ -41,6 +41,8 @@ class Generated:
         fake: generated embeddings, None if the run wrote none.
         series: earlier fakes by their frame, as "step 10", in order, shape (M', D) each: row m was
             made for the label of row m of ``fake`` and from the same noise.
+        real_series: where the encoder was trained, real rows as they were at these frames, shape
+            (N', D) each: the first of ``real``; empty where they stood still.
     """
 
     task: str
@@ -49,6 +51,7 @@ class Generated:
     real: Samples | None = None
     fake: Samples | None = None
     series: Mapping[str, np.ndarray] = field(default_factory=dict)
+    real_series: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,22 +212,20 @@ def _recipe(file: Path, text: str) -> Mapping[str, Any]:
 
 def _generated(folder: Path, result: Mapping[str, Any]) -> list[Generated]:
     """Read what was made for each task: below its name where there are several."""
-    measures = result.get("generator") or {}
-    series: dict[str, np.ndarray] = {}
+    measures, earlier = result.get("generator") or {}, folder.parent / "series"
     if tasks := result.get("tasks") or {}:
-        places = [(name, task, measures.get(name), folder / name) for name, task in tasks.items()]
+        places = [(name, task, measures.get(name), name) for name, task in tasks.items()]
     else:
         task = result.get("task") or {}
-        places = [(str(task.get("name") or ""), task, measures, folder)]
-        series = _series(folder.parent / "series")
+        places = [(str(task.get("name") or ""), task, measures, "")]
     found = [
         Generated(
             task=name,
             classes=_classes(task),
             measures=judged or {},
-            real=read_samples(place, "real"),
-            fake=read_samples(place, "fake"),
-            series=series,
+            real=read_samples(folder / place, "real"),
+            fake=read_samples(folder / place, "fake"),
+            **_series(earlier / place),
         )
         for name, task, judged, place in places
     ]
@@ -245,7 +246,8 @@ def read_samples(folder: Path, kind: str) -> Samples | None:
     matrix, lines = folder / f"{kind}.safetensors", folder / f"{kind}.jsonl"
     if not matrix.exists():
         return None
-    vectors, labels = _arrays(matrix)
+    arrays = _arrays(matrix)
+    vectors, labels = arrays["vectors"], arrays["labels"]
     rows = _records(lines)
     if vectors.ndim != 2 or labels.shape != (len(vectors),) or len(rows) != len(vectors):
         raise ValueError(
@@ -255,22 +257,31 @@ def read_samples(folder: Path, kind: str) -> Samples | None:
     return Samples(vectors, labels, rows)
 
 
-def _series(folder: Path) -> dict[str, np.ndarray]:
-    """Read the snapshots of a generator by step, if the run kept any."""
+def _series(folder: Path) -> dict[str, Mapping[str, np.ndarray]]:
+    """Read what a run kept of its generator by step, and of real rows where they moved."""
     files = {int(file.stem[5:]): file for file in folder.glob(f"step-{8 * '[0-9]'}.safetensors")}
-    frames = {f"step {step}": _arrays(files[step])[0] for step in sorted(files)}
-    if len({vectors.shape for vectors in frames.values()}) > 1:
+    frames = {f"step {step}": _arrays(files[step]) for step in sorted(files)}
+    found = {
+        name: {frame: arrays[key] for frame, arrays in frames.items() if key in arrays}
+        for name, key in (("series", "vectors"), ("real_series", "real"))
+    }
+    shapes = {name: {vectors.shape for vectors in kept.values()} for name, kept in found.items()}
+    if any(len(unlike) > 1 for unlike in shapes.values()) or (
+        len(found["real_series"]) not in (0, len(frames))
+    ):
         raise ValueError(f"{folder}: damaged: found snapshots of unlike shapes")
-    return frames
+    return {**found}
 
 
-def _arrays(file: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Read vectors and labels."""
+def _arrays(file: Path) -> Mapping[str, np.ndarray]:
+    """Read a file of vectors and labels, with whatever else it holds."""
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
     try:
         arrays = load(file.read_bytes())
-        return arrays["vectors"], arrays["labels"]
-    except (SafetensorError, KeyError, OSError, TypeError):
-        raise ValueError(f"{file}: damaged: want tensors 'vectors' and 'labels'") from None
+        if {"vectors", "labels"} <= arrays.keys():
+            return arrays
+    except (SafetensorError, OSError, TypeError):
+        pass
+    raise ValueError(f"{file}: damaged: want tensors 'vectors' and 'labels'")

@@ -133,6 +133,20 @@ def paired_accuracy_interval(first_hits: ArrayLike, second_hits: ArrayLike) -> I
     return Interval(max(difference - width, -1.0), min(difference + width, 1.0))
 
 
+def middle(values: ArrayLike) -> Interval:
+    """Return the least and the greatest of the middle 95 % of values, such as chance gives them.
+
+    Args:
+        values: shape (N,), N ≥ 1.
+
+    Example:
+        >>> middle(range(101))
+        Interval(low=2.0, high=98.0)
+    """
+    low, high = np.quantile(np.asarray(values, dtype=np.float64), (0.025, 0.975), method="nearest")
+    return Interval(float(low), float(high))
+
+
 def mean_interval(values: ArrayLike, *, rng: int | np.random.Generator = 0) -> Interval:
     """Return the bootstrap 95 % interval (BCa, 9,999 resamples) of a mean.
 

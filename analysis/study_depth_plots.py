@@ -15,15 +15,13 @@ from numpy.typing import NDArray
 from analysis.study_design import higher_is_better
 from analysis.study_findings import Findings, Group
 from analysis.study_layouts import Grid, baseline_values, grids
-from analysis.study_numbers import capital, is_share, measure_words
+from analysis.study_numbers import is_share, measure_words
 from analysis.study_plots import Line, draw_line, finish_measure
 from analysis.study_reading import Study
 from analysis.study_statistics import seed_summary
 from analysis.style import INK, MUTED, RULE, SHARES, finish_bar, ink_on, styled
-from analysis.words import readable, shortened
+from analysis.words import capital, readable, shortened
 
-LINE_MEASURES = ("coverage", "precision", "recall", "label_recovery", "density", "kernel_distance")
-MOST_MEASURES = 4
 SIMPLE = "class_gaussian"  # what a generator should beat
 PANELS_A_ROW = 3
 
@@ -76,12 +74,10 @@ def depth_lines(study: Study, measures: Sequence[str]) -> Figure | None:
 
     Args:
         study: of depths.
-        measures: drawn first; others that judge fakes follow while there is room.
+        measures: a column each; those that the study lacks are left out.
     """
-    more = [name for name in LINE_MEASURES if study.has(name) and name not in measures]
-    chosen = [*measures, *more][:MOST_MEASURES]
-    found = {measure: grids(study, measure) for measure in chosen}
-    chosen = [measure for measure in chosen if found[measure]]
+    found = {measure: grids(study, measure) for measure in dict.fromkeys(measures)}
+    chosen = [measure for measure in found if found[measure]]
     if not chosen:
         return None
     with styled():

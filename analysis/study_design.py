@@ -8,7 +8,16 @@ from analysis.words import readable
 
 SCORES = ("accuracy", "macro_f1", "pearson", "spearman")
 FAKES = ("frechet_distance", "kernel_distance")
-LOWER = ("distance", "wasserstein", "seconds", "loss", "ece", "aurc", "duplicate_rate")
+LOWER = (
+    "distance",
+    "wasserstein",
+    "seconds",
+    "loss",
+    "ece",
+    "aurc",
+    "duplicate_rate",
+    "two_sample",
+)
 UNLABELED_AXES = ("unlabeled",)
 ABLATION_AXES = ("ablation", "removed", "without", "part")
 NOTHING_REMOVED = ("", "none", "nothing", "full", "all", "complete", "recipe")

@@ -10,6 +10,10 @@ SHARES = (
     "recall",
     "coverage",
     "label_recovery",
+    "train_on_fake",
+    "test_on_fake",
+    "augmentation",
+    "two_sample",
     "share",
     "rate",
 )
@@ -18,6 +22,10 @@ NAMES = {
     "kernel_distance": "kernel distance",
     "frechet_floor": "Fréchet distance, real against real",
     "pearson": "Pearson's r",
+    "train_on_fake": "trained on fakes",
+    "test_on_fake": "tested on fakes",
+    "augmentation": "gain by fakes",
+    "two_sample": "told from real",
 }
 
 
@@ -94,11 +102,6 @@ def signed_words(measure: str, value: float) -> str:
     if is_share(measure):
         return f"{round(100 * value, 1) + 0.0:+.1f}"
     return f"{value:+.3g}"
-
-
-def capital(words: str) -> str:
-    """Return words with a capital at their head, and the others as they are."""
-    return words[:1].upper() + words[1:]
 
 
 def size_words(measure: str, value: float) -> str:

@@ -15,11 +15,11 @@ from analysis.study_design import compared_axis, condition_words, control_words
 from analysis.study_findings import Findings, Group, Statement
 from analysis.study_layouts import LABELS
 from analysis.study_names import axis_words
-from analysis.study_numbers import capital, is_share, measure_words
+from analysis.study_numbers import is_share, measure_words
 from analysis.study_reading import Study
 from analysis.study_statistics import Summary, seed_summary
 from analysis.style import ACCENT, COLORS, INK, MUTED, in_percent, styled
-from analysis.words import readable, shortened
+from analysis.words import capital, readable, shortened
 
 MARKERS = "osD^vP*X<>"
 DASHES = ("-", "--", "-.", ":")

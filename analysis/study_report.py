@@ -1,25 +1,24 @@
 """Writes what a study shows: figures, every statistic, and one self-contained page.
 
-The page loads nothing, runs no script and says so in its Content-Security-Policy; all text goes
-through the template's escaping. Each file is whole or absent, the page is written last, and the
-same table gives the same bytes.
+The page is filled as :mod:`analysis.report.template` says, and runs no script. Each file is whole
+or absent, the page is written last, and the same table gives the same bytes.
 """
 
-import base64
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.figure import Figure
 
 from analysis.files import write_whole
 from analysis.plots import render
+from analysis.report.pictures import Picture, embedded
 from analysis.report.tables import Table
-from analysis.study_depth_plots import depth_lines, depth_maps
+from analysis.report.template import fill
+from analysis.study_depth_figures import depth_figures
 from analysis.study_findings import Findings, find
 from analysis.study_names import axis_words, level_words
-from analysis.study_numbers import capital, measure_words
+from analysis.study_numbers import measure_words, p_words
 from analysis.study_plots import band_curves, difference_bars, text_curves
 from analysis.study_rank_plots import rank_diagram
 from analysis.study_ranks import Ranks
@@ -28,9 +27,8 @@ from analysis.study_statistics import DRAWS
 from analysis.study_summary import summary_of
 from analysis.study_tables import condition_table, failure_table, measure_table, statement_table
 from analysis.study_words import baseline_words, findings_words, headline, power_words
+from analysis.words import capital
 
-HERE = Path(__file__).parent / "report"
-SVG_LIMIT_BYTES = 200_000
 KINDS = {
     "depth": "Depths",
     "labels": "Labels",
@@ -47,14 +45,6 @@ class Drawing:
 
     name: str
     figure: Figure
-    caption: str
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A drawing as the page embeds it: data URI, caption."""
-
-    uri: str
     caption: str
 
 
@@ -78,7 +68,8 @@ def write_study(folder: Path | str, *, resamples: int = DRAWS) -> Path:
     for drawing in drawings(findings):
         vector, pixels = render(drawing.figure, "svg"), render(drawing.figure, "png")
         files |= {f"{drawing.name}.svg": vector, f"{drawing.name}.png": pixels}
-        pictures.append(Picture(_data_uri(vector, pixels), drawing.caption))
+        alternative = f"Figure: {drawing.caption} The tables have the numbers."
+        pictures.append(Picture(embedded(vector, pixels), alternative, drawing.caption))
     summary = summary_of(findings, sorted(files))
     page = render_study(findings, pictures)
     figures = study.path / "figures"
@@ -97,20 +88,7 @@ def write_study(folder: Path | str, *, resamples: int = DRAWS) -> Path:
 def drawings(findings: Findings) -> list[Drawing]:
     """Draw everything that a study of its kind has figures of."""
     study = findings.study
-    made: list[tuple[str, Figure | None, str]] = []
-    for measure in findings.measures if study.kind == "depth" else ():
-        words = capital(measure_words(measure))
-        caption = (
-            f"{words} over both depths. Framed is the best mean; a dot marks cells that are not "
-            "told apart from it, corrected for the cells of the map."
-        )
-        made.append((f"depth-{measure}", depth_maps(findings, measure), caption))
-    if study.kind == "depth":
-        caption = (
-            "Along either depth, averaged over the other. Bands are 95% intervals over seeds; "
-            "where seeds differ alike in all cells, cells are told apart better than bands suggest."
-        )
-        made.append(("depth-lines", depth_lines(study, findings.measures), caption))
+    made = depth_figures(findings) if study.kind == "depth" else []
     if findings.groups and study.kind in ("labels", "unlabeled"):
         caption = (
             "Bands are 95% intervals over seeds. Methods are compared seed by seed, so that bands "
@@ -131,18 +109,12 @@ def drawings(findings: Findings) -> list[Drawing]:
 def render_study(findings: Findings, pictures: list[Picture]) -> str:
     """Return the page of a study as HTML."""
     study = findings.study
-    environment = Environment(
-        loader=FileSystemLoader(HERE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     held = sum(found.supported for found in findings.statements)
     short_recipe = study.recipe if "\n" not in study.recipe else ""
-    return environment.get_template("study.html").render(
+    return fill(
+        "study.html",
+        kind="study",
         title=f"{KINDS[study.kind]}: {short_recipe}" if short_recipe else KINDS[study.kind],
-        css=(HERE / "style.css").read_text(encoding="utf-8"),
         badge=f"{held} of {len(findings.statements)} statements supported",
         headline=headline(findings),
         what=what_was_studied(study),
@@ -195,7 +167,7 @@ def _rank_drawings(findings: Findings) -> list[Drawing]:
         title = capital(measure_words(group.layout.measure)) + (f", {where}" if where else "")
         caption = (
             f"Mean ranks over {ranks.seeds} seeds, 1 the best. Bars join what Nemenyi's test does "
-            f"not tell apart; Friedman's test over all gives p {ranks.p_value:.3f}. Ranks leave "
+            f"not tell apart; Friedman's test over all gives {p_words(ranks.p_value)}. Ranks leave "
             "out how large differences are: the statements above do not rest on them."
         )
         made.append(Drawing(f"ranks-{number}", rank_diagram(ranks, title), caption))
@@ -227,10 +199,3 @@ def _earlier_figures(file: Path) -> list[str]:
         return [Path(str(name)).name for name in names]
     except (OSError, ValueError, KeyError, TypeError):
         return []
-
-
-def _data_uri(vector: bytes, pixels: bytes) -> str:
-    """Return a figure as a data URI: vectors where they are small, pixels otherwise."""
-    small = len(vector) <= SVG_LIMIT_BYTES
-    content = base64.b64encode(vector if small else pixels).decode("ascii")
-    return f"data:image/{'svg+xml' if small else 'png'};base64,{content}"

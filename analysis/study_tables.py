@@ -8,7 +8,6 @@ from analysis.study_findings import Findings, Group, Statement
 from analysis.study_layouts import Layout, grids, layouts
 from analysis.study_names import TIMES
 from analysis.study_numbers import (
-    capital,
     difference_words,
     measure_words,
     p_words,
@@ -18,14 +17,14 @@ from analysis.study_numbers import (
 )
 from analysis.study_reading import Study
 from analysis.study_statistics import Summary, seed_summary
-from analysis.words import UNKNOWN
+from analysis.words import UNKNOWN, capital
 
 TESTS = {"exact": "exact", "permutation": "permutation", "t": "paired t", "F": "F"}
 NOT_MEASURES = (
     *("baseline", "_floor", "_low", "_high"),
     *("seconds", "parameters", "steps", "labeled", "labels"),
 )
-MOST_MEASURES = 14
+MOST_MEASURES = 18
 
 
 def condition_table(group: Group) -> Table:

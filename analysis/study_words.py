@@ -10,7 +10,6 @@ from analysis.study_findings import Findings, Group, Statement
 from analysis.study_layouts import baseline_values
 from analysis.study_names import TIMES
 from analysis.study_numbers import (
-    capital,
     difference_words,
     interval_words,
     measure_words,
@@ -19,7 +18,7 @@ from analysis.study_numbers import (
     value_words,
 )
 from analysis.study_statistics import LEAST_SEEDS, LEVEL, POWER, ROOM
-from analysis.words import readable
+from analysis.words import capital, readable
 
 MOST_NAMED = 4
 

@@ -46,3 +46,19 @@ def number(value: object, digits: int) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
         return UNKNOWN
     return f"{value:z,.{digits}f}"
+
+
+def capital(words: str) -> str:
+    """Return words with a capital at their head, and the others as they are."""
+    return words[:1].upper() + words[1:]
+
+
+def probability(value: object) -> str:
+    """Return a p-value; one that three digits would make 0 as a bound, a dash where there is none.
+
+    Example:
+        >>> probability(0.0421), probability(1e-9), probability(None)
+        ('0.042', '< 0.001', '–')
+    """
+    tiny = isinstance(value, float) and value < 0.0005
+    return "< 0.001" if tiny else number(value, 3)

@@ -5,17 +5,19 @@ Every measure is put beside what held-out real rows give at the same sizes, limi
 there, and one verdict names the measures that led to it.
 """
 
+from collections.abc import Sequence
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from analysis.distances import Matrix, as_labels, as_sample_pair
+from analysis.distances import Matrix, as_label_pair, as_sample_pair
 from analysis.metrics.diversity import different_bins
-from analysis.metrics.gauge import LEAST_ROWS, Gauge
-from analysis.neighbors import memorized
-from analysis.statistics import difference_interval
+from analysis.metrics.gauge import LEAST_ROWS, PARTINGS, Gauge
+from analysis.neighbors import nearest_real, suspicious
+from analysis.statistics import Interval, accuracy_interval, difference_interval
 
 PLACES = ("distinct_ratio", "missed_modes")
 """Measures that ask where fakes lie; of those put into another class they say nothing."""
@@ -56,12 +58,16 @@ def collapse_report(
         ``vendi_ratio``; ``distinct_neighbors`` and ``distinct_floor`` (different nearest real rows
         per fake, and per held-out real row), ``distinct_ratio``; ``duplicate_rate`` and
         ``duplicate_floor`` (share of repeated fakes, and real rows); ``missed_modes`` (share of
-        real rows in clusters that fakes hardly visit); ``NAME_limit`` beside each of the measures
-        that the verdict looks at; ``different_bins`` and ``bins_p_value`` (of
-        :func:`analysis.metrics.diversity.different_bins`); ``conditional_accuracy`` and
-        ``conditional_floor`` (share of fakes, and of held-out real rows, that a classifier
-        trained on real rows puts into their class); ``memorized`` and ``memorized_floor`` (share of
-        fakes, and of held-out real rows, that :func:`analysis.memorized` flags); ``verdict``,
+        real rows in clusters that fakes hardly visit); beside each of the ratios, the duplicates
+        and missed modes: ``NAME_low`` and ``NAME_high`` (95 %), ``NAME_floor`` (the same of
+        held-out real rows), ``NAME_floor_low``, ``NAME_floor_high`` (where 95 % of their draws
+        lie) and ``NAME_limit`` (beyond which it speaks of collapse); ``different_bins`` and
+        ``bins_p_value`` (of :func:`analysis.metrics.diversity.different_bins`);
+        ``conditional_accuracy`` and ``conditional_floor`` (share of fakes, and of held-out real
+        rows, that a classifier trained on real rows puts into their class); ``memorized`` and
+        ``memorized_floor`` (share of fakes, and of held-out real rows, that
+        :func:`analysis.memorized` flags), these four with ``_low`` and ``_high`` (Wilson's, with
+        the classifier as it is); ``verdict``,
         the first that holds of ``collapsed``, ``off class``, ``memorized``, ``different`` (clusters
         of real rows are visited in other shares, and no more is known), ``sound``, or
         ``not judged``; ``collapsed``; ``flags`` (measures beyond their limits, with ", " between);
@@ -71,50 +77,96 @@ def collapse_report(
     Raises:
         ValueError: an array is not a finite matrix, or labels do not fit it.
     """
-    real_ND, fake_MD = as_sample_pair(real, fake)
-    real_y = as_labels(real_labels, len(real_ND), "real_labels")
-    fake_y = as_labels(fake_labels, len(fake_MD), "fake_labels")
+    return collapse_reports(real, real_labels, [fake], fake_labels, train=train, rng=rng)[0]
+
+
+def collapse_reports(
+    real: ArrayLike,
+    real_labels: ArrayLike,
+    fakes: Sequence[ArrayLike],
+    fake_labels: ArrayLike,
+    *,
+    train: ArrayLike | None = None,
+    rng: int | np.random.Generator = 0,
+) -> list[pd.DataFrame]:
+    """Measure collapse of several sets of fakes of the same labels; limits are found once for all.
+
+    Each table is what :func:`collapse_report` gives of that set and the same seed.
+
+    Args:
+        real: as for :func:`collapse_report`.
+        real_labels: as for :func:`collapse_report`.
+        fakes: sets of fakes, each of shape (M, D).
+        fake_labels: the class that the fakes of each set were asked for, shape (M,).
+        train: as for :func:`collapse_report`.
+        rng: as for :func:`collapse_report`.
+
+    Raises:
+        ValueError: as :func:`collapse_report`.
+    """
+    real_ND = as_sample_pair(real, fakes[0])[0]
+    sets = [as_sample_pair(real_ND, fake)[1] for fake in fakes]
+    real_y, fake_y = as_label_pair(real_labels, fake_labels, (len(real_ND), len(sets[0])))
     generator = np.random.default_rng(rng)
-    hits, floor_rows, floor_hits = _conditional_hits(real_ND, real_y, fake_MD, fake_y, generator)
-    copies, floor_copies = _copies(real_ND, fake_MD, train)
-    rows: list[dict[str, Any]] = []
+    hits, floor_rows, floor_hits = conditional_hits(real_ND, real_y, sets, fake_y, generator)
+    copies, floor_copies = _copies(real_ND, sets, train)
+    tables: list[list[dict[str, Any]]] = [[] for _ in sets]
     for label in (*np.union1d(real_y, fake_y), None):
         own_real = np.full(len(real_y), True) if label is None else real_y == label
         own_fake = np.full(len(fake_y), True) if label is None else fake_y == label
-        row: dict[str, Any] = {"class": "overall" if label is None else label.item()}
-        row |= _diversity(real_ND[own_real], fake_MD[own_fake], generator)
-        accurate = (hits[own_fake], floor_hits[own_real[floor_rows]])
-        copied = (copies[own_fake], floor_copies[own_real])
-        row |= _shares("conditional_accuracy", "conditional_floor", *accurate)
-        row |= _shares("memorized", "memorized_floor", *copied)
-        inside = sum(of_class["collapsed"] for of_class in rows) if label is None else 0
-        rows.append(row | _judge(row, accurate, copied, inside=inside, classes=len(rows)))
-    return pd.DataFrame(rows)
+        name = "overall" if label is None else label.item()
+        varied = _diversity(real_ND[own_real], [fake[own_fake] for fake in sets], generator)
+        for number, rows in enumerate(tables):
+            row: dict[str, Any] = {"class": name} | varied[number]
+            accurate = (hits[number][own_fake], floor_hits[own_real[floor_rows]])
+            copied = (copies[number][own_fake], floor_copies[own_real])
+            row |= _shares("conditional_accuracy", "conditional_floor", *accurate)
+            row |= _shares("memorized", "memorized_floor", *copied)
+            inside = sum(of_class["collapsed"] for of_class in rows) if label is None else 0
+            rows.append(row | _judge(row, accurate, copied, inside=inside, classes=len(rows)))
+    return [pd.DataFrame(rows) for rows in tables]
 
 
-def _diversity(real: Matrix, fake: Matrix, rng: np.random.Generator) -> dict[str, Any]:
+def _diversity(
+    real: Matrix, sets: Sequence[Matrix], rng: np.random.Generator
+) -> list[dict[str, Any]]:
     """Measure how much fakes vary beside real rows; nothing where there are too few."""
-    row: dict[str, Any] = {"real": len(real), "fake": len(fake)}
-    if min(len(real), len(fake)) < LEAST_ROWS:
-        return row
-    gauge = Gauge(real, len(fake), rng=rng)
-    row |= gauge.read(fake, rng=rng)
-    row["distinct_floor"] = float(gauge.floors["distinct_neighbors"].mean())
-    row["duplicate_floor"] = float(gauge.floors["duplicate_rate"].mean())
-    row |= {f"{name}_limit": limit for name, limit in gauge.limits.items()}
-    bins = different_bins(real, fake, rng=rng)
-    row |= {"different_bins": bins.different, "bins_p_value": bins.p_value}
-    return row | {"_beyond": gauge.beyond(row)}
+    rows: list[dict[str, Any]] = [{"real": len(real), "fake": len(fake)} for fake in sets]
+    if min(len(real), len(sets[0])) < LEAST_ROWS:
+        return rows
+    gauge = Gauge(real, len(sets[0]), rng=rng)
+    halves, half = gauge, len(sets[0]) // 2
+    if gauge.size > half:  # an interval wants samples of at most half of the fakes
+        halves = Gauge(real, half, rng=deepcopy(rng), partings=PARTINGS // 2)
+    after = rng
+    for row, fake in zip(rows, sets, strict=True):
+        after = deepcopy(rng)  # each set meets the same draws, as if it were the only one
+        readings = gauge.readings(fake, rng=after)
+        row |= gauge.mean(readings)
+        others = readings if halves is gauge else halves.readings(fake, rng=deepcopy(after))
+        row |= halves.ends(row, others) | gauge.floor_ends()
+        row["distinct_floor"] = float(gauge.floors["distinct_neighbors"].mean())
+        row["duplicate_floor"] = row["duplicate_rate_floor"]
+        row |= {f"{name}_limit": limit for name, limit in gauge.limits.items()}
+        bins = different_bins(real, fake, rng=after)
+        row |= {"different_bins": bins.different, "bins_p_value": bins.p_value}
+        row["_beyond"] = gauge.beyond(row)
+    rng.bit_generator.state = after.bit_generator.state
+    return rows
 
 
-def _conditional_hits(
-    real: Matrix, real_y: np.ndarray, fake: Matrix, fake_y: np.ndarray, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def conditional_hits(
+    real: Matrix,
+    real_y: np.ndarray,
+    sets: Sequence[Matrix],
+    fake_y: np.ndarray,
+    rng: np.random.Generator,
+) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
     """Classify fakes and held-out real rows with a classifier fitted on half of the real rows.
 
     Returns:
-        Hits of the fakes, shape (M,); indices of the held-out real rows and their hits. All
-        hits are NaN where the real rows do not offer two classes.
+        Hits of the fakes of each set, shape (M,); indices of the held-out real rows and their hits.
+        All hits are NaN where the real rows do not offer two classes.
     """
     from sklearn.linear_model import LogisticRegression
 
@@ -122,37 +174,51 @@ def _conditional_hits(
     order = order[np.argsort(real_y[order], kind="stable")]
     fit, held_out = order[::2], order[1::2]
     if len(np.unique(real_y[fit])) < 2:
-        return np.full(len(fake), np.nan), held_out, np.full(len(held_out), np.nan)
+        unknown = [np.full(len(fake_y), np.nan) for _ in sets]
+        return unknown, held_out, np.full(len(held_out), np.nan)
     # One scale for all columns: encoders have dead ones, whose own scale would blow fakes up.
     center = real[fit].mean(axis=0)
     scale = max(float((real[fit] - center).std()), 1e-12)
-    real, fake = (real - center) / scale, (fake - center) / scale
+    real = (real - center) / scale
     model = LogisticRegression(C=0.01, class_weight="balanced", max_iter=1000)
     model.fit(real[fit], real_y[fit])
-    hits = (model.predict(fake) == fake_y).astype(float)
+    hits = [(model.predict((fake - center) / scale) == fake_y).astype(float) for fake in sets]
     return hits, held_out, (model.predict(real[held_out]) == real_y[held_out]).astype(float)
 
 
-def _copies(real: Matrix, fake: Matrix, train: ArrayLike | None) -> tuple[np.ndarray, np.ndarray]:
-    """Flag fakes (M,) and real rows (N,) that repeat training rows; NaN without training rows.
+def _copies(
+    real: Matrix, sets: Sequence[Matrix], train: ArrayLike | None
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """Flag fakes (M,) of each set and real rows (N,) that repeat training rows; NaN without these.
 
     Each half of the real rows says what is near for the other; fakes are held against both.
     """
-    flags = np.full(len(fake), np.nan), np.full(len(real), np.nan)
-    if train is None or len(real) < 2 * LEAST_ROWS:
-        return flags
-    flags[0][:] = memorized(fake, train, real)
+    train_LD = None
+    if train is not None:
+        train_LD = as_sample_pair(real, train, names=("real", "train"), minimum=1)[1]
+    floor = np.full(len(real), np.nan)
+    if train_LD is None or len(real) < 2 * LEAST_ROWS:
+        return [np.full(len(fake), np.nan) for fake in sets], floor
+    near = nearest_real(np.concatenate([real, *sets]), train_LD, k=1)[1][:, 0]
+    usual, *found = np.split(near, len(real) + np.arange(len(sets)) * len(sets[0]))
     for start in (0, 1):
-        flags[1][start::2] = memorized(real[start::2], train, real[1 - start :: 2])
-    return flags
+        floor[start::2] = suspicious(usual[start::2], usual[1 - start :: 2])
+    return [suspicious(of_set, usual).astype(float) for of_set in found], floor
 
 
 def _shares(name: str, floor_name: str, hits: np.ndarray, floor: np.ndarray) -> dict[str, float]:
-    """Average the hits of fakes and of held-out real rows; NaN where there are none."""
-    return {
-        name: float(hits.mean()) if len(hits) else float("nan"),
-        floor_name: float(floor.mean()) if len(floor) else float("nan"),
-    }
+    """Average the hits of fakes and of held-out real rows, each with its 95 % interval, Wilson's.
+
+    NaN where there are none.
+    """
+    row: dict[str, float] = {}
+    for key, found in ((name, hits), (floor_name, floor)):
+        share = float(found.mean()) if len(found) else float("nan")
+        ends = Interval(np.nan, np.nan)
+        if share == share:
+            ends = accuracy_interval(int(found.sum()), len(found))
+        row |= {key: share, f"{key}_low": ends.low, f"{key}_high": ends.high}
+    return row
 
 
 def _surely_above(first: np.ndarray, second: np.ndarray) -> float:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import stats
 from scipy.linalg import eigvalsh
 
-from analysis.distances import Matrix, rounding_slack, squared_distance_blocks
+from analysis.distances import Matrix, row_slack, squared_distance_blocks
 
 VENDI_ROWS = 128
 MODES, BINS, ROWS_PER_MODE = 8, 20, 10
@@ -24,7 +24,9 @@ BINS_LEVEL = 0.01
 def squared_distances(first: Matrix, second: Matrix) -> Matrix:
     """Return the squared distances (N, M) between the rows of two sets; rounding counts as 0."""
     squared = np.concatenate([block for _, block in squared_distance_blocks(first, second)])
-    squared[squared <= rounding_slack(first, second)] = 0.0
+    # Pair by pair: against the slack of a stray row far out all others would be equal.
+    slack, other = row_slack(first, second), row_slack(second, second)
+    squared[squared <= slack[:, None] + other] = 0.0
     return squared
 
 

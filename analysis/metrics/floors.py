@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import stdtrit
 
 from analysis.distances import Matrix, as_sample_pair, as_samples
 from analysis.metrics.neighbors import prdc
@@ -27,6 +28,21 @@ class Floor:
     size: int
     repeats: int
 
+    @property
+    def low(self) -> float:
+        """Lower end of where 95 % of draws lie, by Student's t; NaN of one repeat."""
+        return self.mean - self._margin()
+
+    @property
+    def high(self) -> float:
+        """Upper end."""
+        return self.mean + self._margin()
+
+    def _margin(self) -> float:
+        if self.repeats < 2:
+            return float("nan")
+        return float(stdtrit(self.repeats - 1, 0.975)) * self.standard_deviation
+
 
 def real_floor(
     real: ArrayLike,
@@ -43,6 +59,10 @@ def real_floor(
     unlabelled training rows) and the number of fakes as ``size``, and the floor has exactly the
     sizes of the measure. Without ``other`` the real rows are halved, and the floor of a distance
     that falls with the number of rows comes out too high.
+
+    It is the floor of every measure of two sets: of a variant of the Fréchet distance, give
+    ``lambda a, b: frechet_distance(a, b, components=16)``; of its limit,
+    ``lambda a, b: frechet_limit(a, b).value``.
 
     Args:
         real: shape (N, D); N ≥ 4 without ``other``.

@@ -106,6 +106,11 @@ def frechet_limit(
     )
 
 
+def limit_value(real: Matrix, fake: Matrix) -> float:
+    """Return the limit's value alone, of as many rows (N, D) of both sets in a random order."""
+    return _line(*_points(real, fake))[0]
+
+
 def _points(real: Matrix, fake: Matrix) -> tuple[list[int], list[float]]:
     """Measure whole sets, halves, thirds and quarters: evenly spaced in 1 / N."""
     sizes = [len(real) // parts for parts in range(1, PARTS + 1)]

@@ -5,7 +5,7 @@ in for fakes. What the stand-ins reach says what is noise at these sizes; a limi
 beyond the worst of them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -25,6 +25,7 @@ from analysis.metrics.diversity import (
     squared_distances,
     vendi_score,
 )
+from analysis.metrics.permutation import interval
 
 LEAST_ROWS = 15
 MOST_ROWS = 2000
@@ -116,30 +117,77 @@ class Gauge:
     ) -> dict[str, float]:
         """Measure a sample (M, D), on average over the partings.
 
-        Of each parting as many rows of the sample are drawn as real rows stood in, so that values,
-        floors and limits are of the same sizes.
-
         Args:
             sample: at least ``size`` rows.
             rng: generator of the rows drawn.
             partings: how many partings are looked at; None: all.
 
         Returns:
+            As :meth:`mean`.
+        """
+        return self.mean(self.readings(sample, rng=rng, partings=partings))
+
+    def readings(
+        self, sample: Matrix, *, rng: np.random.Generator, partings: int | None = None
+    ) -> list[dict[str, float]]:
+        """Measure a sample as :meth:`read` does, a reading for each parting.
+
+        Of each parting as many rows of the sample are drawn as real rows stood in, so that values,
+        floors and limits are of the same sizes.
+        """
+        sample = sample[rng.permutation(len(sample))[:MOST_ROWS]]
+        inside, across = squared_distances(sample, sample), squared_distances(sample, self.real)
+        found = []
+        for parting in self._partings[:partings]:
+            drawn = rng.permutation(len(sample))[: self.size]
+            found.append(
+                _measure(parting, sample[drawn], inside[np.ix_(drawn, drawn)], across[drawn])
+            )
+        return found
+
+    def mean(self, readings: Sequence[Mapping[str, float]]) -> dict[str, float]:
+        """Average readings of one sample.
+
+        Returns:
             ``rank_real``, ``rank_fake``, ``rank_ratio``, ``spread_ratio``, ``vendi_real``,
             ``vendi_fake``, ``vendi_ratio``, ``distinct_neighbors``, ``distinct_ratio`` (to the
             floors' mean), ``duplicate_rate``, ``missed_modes``; NaN where a measure has no value.
         """
-        sample = sample[rng.permutation(len(sample))[:MOST_ROWS]]
-        inside, across = squared_distances(sample, sample), squared_distances(sample, self.real)
-        read = []
-        for parting in self._partings[:partings]:
-            drawn = rng.permutation(len(sample))[: self.size]
-            read.append(
-                _measure(parting, sample[drawn], inside[np.ix_(drawn, drawn)], across[drawn])
-            )
-        means = {name: _mean([values[name] for values in read]) for name in read[0]}
+        means = {name: _mean([values[name] for values in readings]) for name in readings[0]}
         floor = float(self.floors["distinct_neighbors"].mean())
         return means | {"distinct_ratio": _ratio(means["distinct_neighbors"], floor)}
+
+    def ends(
+        self, means: Mapping[str, float], readings: Sequence[Mapping[str, float]]
+    ) -> dict[str, float]:
+        """Return the 95 % interval of each measure that has a limit.
+
+        It is ± t times the spread over the partings, for a reading has half of the real rows, and
+        at most half of the sample if the readings are well chosen, drawn without replacement.
+
+        Args:
+            means: of :meth:`mean`.
+            readings: of the same sample, of at most half of its rows; NaN comes of a single one.
+
+        Returns:
+            ``NAME_low`` and ``NAME_high``.
+        """
+        usual = float(self.floors["distinct_neighbors"].mean())
+        values = {name: [reading.get(name) for reading in readings] for name in (*LOW, *HIGH)}
+        values["distinct_ratio"] = [_ratio(r["distinct_neighbors"], usual) for r in readings]
+        return _named_ends(
+            {name: (means[name], np.array(values[name], dtype=np.float64)) for name in values}
+        )
+
+    def floor_ends(self) -> dict[str, float]:
+        """Return what real stand-ins have, by measure: the mean, and where 95 % of them lie.
+
+        Returns:
+            ``NAME_floor``, ``NAME_floor_low`` and ``NAME_floor_high``; NaN where none stood in.
+        """
+        means = {name: float(self.floors[name].mean()) for name in (*LOW, *HIGH)}
+        ends = _named_ends({f"{n}_floor": (means[n], self.floors[n]) for n in means})
+        return {f"{name}_floor": mean for name, mean in means.items()} | ends
 
     def beyond(self, values: Mapping[str, float]) -> list[str]:
         """Name the measures of :meth:`read` that lie beyond their limits; NaN accuses nobody."""
@@ -191,6 +239,17 @@ def _measure(parting: _Parting, rows: Matrix, inside: Matrix, across: Matrix) ->
         "duplicate_rate": duplicate_rate(inside),
         "missed_modes": float("nan") if modes is None else modes.missed(modes.visits(rows)),
     }
+
+
+def _named_ends(found: Mapping[str, tuple[float, NDArray[np.float64]]]) -> dict[str, float]:
+    """Return NAME_low and NAME_high of means and the values that say how sure they are."""
+    ends: dict[str, float] = {}
+    for name, (mean, values) in found.items():
+        most = 1.0 if name.removesuffix("_floor") in HIGH else np.inf
+        both = interval(mean, values) if len(values) > 1 else (np.nan, np.nan)
+        low, high = np.clip(both, 0.0, most)
+        ends |= {f"{name}_low": float(low), f"{name}_high": float(high)}
+    return ends
 
 
 def _ratio(value: float, reference: float) -> float:

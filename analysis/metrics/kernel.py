@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from analysis.distances import (
     Matrix,
     as_sample_pair,
-    rounding_slack,
+    row_slack,
     squared_distance_blocks,
 )
 from analysis.metrics.blocks import Block, Cloud, across, clouds, within
@@ -97,14 +97,13 @@ def median_distance(samples: Matrix) -> float:
     """
     step = -(-len(samples) // MEDIAN_ROWS)
     chosen = samples[::step]
-    squared = np.concatenate(
-        [
-            block[np.triu_indices(len(block), start + 1, len(chosen))]
-            for start, block in squared_distance_blocks(chosen, chosen)
-        ]
-    )
-    # Repeated rows are a rounding error apart, or not; either way they say nothing of the width.
-    positive = squared[squared > rounding_slack(chosen, chosen)]
+    slack, parts = row_slack(chosen, chosen), []
+    for start, block in squared_distance_blocks(chosen, chosen):
+        rows, columns = np.triu_indices(len(block), start + 1, len(chosen))
+        # Repeated rows are a rounding error apart, or not; neither says anything of the width.
+        apart = block[rows, columns] > slack[rows + start] + slack[columns]
+        parts.append(block[rows, columns][apart])
+    positive = np.concatenate(parts)
     if not len(positive):
         raise ValueError(f"real: found {len(samples)} equal rows; want rows that differ")
     return float(np.median(np.sqrt(positive)))

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.distances import Matrix, as_sample_pair, squared_distance_blocks
-from analysis.neighbors import memorized, nearest_real
-from analysis.statistics import Interval, accuracy_interval
+from analysis.neighbors import nearest_real, suspicious
+from analysis.statistics import Interval, accuracy_interval, middle
 
 MOST_ROWS = 5000
 PERMUTATIONS = 999
@@ -27,24 +27,34 @@ class Memorization:
         nearer_to_train: share of fakes whose nearest row, among as many training as held-out
             rows, is a training row; ½ where nothing is repeated.
         interval: of that share, Wilson's; it takes the pool as given.
-        p_value: one-sided, of the hypothesis that training and held-out rows are alike to the
-            generator.
+        null_interval: where 95 % of the shares lie if training and held-out rows are alike to the
+            generator; they are ½ on average.
+        p_value: one-sided, of that hypothesis.
         authenticity: share of fakes that are farther from their nearest training row than that
             row is from its own nearest other one.
+        authenticity_interval: of that share, Wilson's.
         authenticity_floor: the same with held-out rows in the place of the fakes. Fakes that keep
             to dense regions may lie below it and repeat nothing: alone it is no proof.
+        authenticity_floor_interval: of the floor, Wilson's.
         copies: share of fakes that :func:`analysis.memorized` flags.
+        copies_interval: of that share, Wilson's.
         copies_floor: the same of held-out rows, against others of them.
+        copies_floor_interval: of the floor, Wilson's.
         rows: fakes.
     """
 
     nearer_to_train: float
     interval: Interval
+    null_interval: Interval
     p_value: float
     authenticity: float
+    authenticity_interval: Interval
     authenticity_floor: float
+    authenticity_floor_interval: Interval
     copies: float
+    copies_interval: Interval
     copies_floor: float
+    copies_floor_interval: Interval
     rows: int
 
 
@@ -80,17 +90,29 @@ def memorization(
     generator = np.random.default_rng(rng)
     train_ND, held_HD = (_some(rows, generator) for rows in (train_ND, held_HD))
     fake_MD = _some(np.asarray(fake, dtype=np.float64), generator)
-    share, p_value = _exchange(fake_MD, train_ND, held_HD, permutations, generator)
+    share, chance = _exchange(fake_MD, train_ND, held_HD, permutations, generator)
+    near, held_near = (nearest_real(rows, train_ND, k=1) for rows in (fake_MD, held_HD))
+    spacing = _spacing(train_ND, np.concatenate([near[0][:, 0], held_near[0][:, 0]]))
+    authentic = near[1][:, 0] > spacing[: len(fake_MD)]
+    usual = held_near[1][:, 0] > spacing[len(fake_MD) :]
     half = len(held_HD) // 2
-    spacing = nearest_real(train_ND, train_ND, k=2)[1][:, 1]
+    copies, copies_floor = (
+        suspicious(distances, held_near[1][:half, 0])
+        for distances in (near[1][:, 0], held_near[1][half:, 0])
+    )
     return Memorization(
         nearer_to_train=share,
         interval=accuracy_interval(round(share * len(fake_MD)), len(fake_MD)),
-        p_value=p_value,
-        authenticity=_authenticity(fake_MD, train_ND, spacing),
-        authenticity_floor=_authenticity(held_HD, train_ND, spacing),
-        copies=float(memorized(fake_MD, train_ND, held_HD[:half]).mean()),
-        copies_floor=float(memorized(held_HD[half:], train_ND, held_HD[:half]).mean()),
+        null_interval=middle(chance),
+        p_value=float((1 + (chance >= share).sum()) / (1 + permutations)),
+        authenticity=float(authentic.mean()),
+        authenticity_interval=_share_interval(authentic),
+        authenticity_floor=float(usual.mean()),
+        authenticity_floor_interval=_share_interval(usual),
+        copies=float(copies.mean()),
+        copies_interval=_share_interval(copies),
+        copies_floor=float(copies_floor.mean()),
+        copies_floor_interval=_share_interval(copies_floor),
         rows=len(fake_MD),
     )
 
@@ -102,8 +124,8 @@ def _some(rows: Matrix, rng: np.random.Generator) -> Matrix:
 
 def _exchange(
     fake: Matrix, train: Matrix, held_out: Matrix, permutations: int, rng: np.random.Generator
-) -> tuple[float, float]:
-    """Return the share of fakes nearest to a training row, and its permutation p-value."""
+) -> tuple[float, Matrix]:
+    """Return the share of fakes nearest to a training row, and that of each permutation, (B,)."""
     equal = min(len(train), len(held_out))
     # Mixed, so that chance picks the nearest of equal rows: short texts recur in both sets.
     mixed = rng.permutation(2 * equal)
@@ -112,14 +134,15 @@ def _exchange(
         [squared.argmin(axis=1) for _, squared in squared_distance_blocks(fake, pool)]
     )
     visits = np.bincount(nearest, minlength=len(pool))
-    found = int(visits[is_train].sum())
-    as_high = sum(
-        int(visits[rng.permutation(is_train)].sum() >= found) for _ in range(permutations)
-    )
-    return found / len(fake), (1 + as_high) / (1 + permutations)
+    chance = np.array([visits[rng.permutation(is_train)].sum() for _ in range(permutations)])
+    return int(visits[is_train].sum()) / len(fake), chance / len(fake)
 
 
-def _authenticity(rows: Matrix, train: Matrix, spacing: NDArray[np.float64]) -> float:
-    """Return the share of rows farther from their nearest training row than it from the next."""
-    nearest, distances = nearest_real(rows, train, k=1)
-    return float((distances[:, 0] > spacing[nearest[:, 0]]).mean())
+def _spacing(train: Matrix, rows: NDArray[np.int64]) -> Matrix:
+    """Return how far some training rows are from their nearest other one, each found once."""
+    once, places = np.unique(rows, return_inverse=True)
+    return np.asarray(nearest_real(train[once], train, k=2)[1][places, 1])
+
+
+def _share_interval(flags: NDArray[np.bool_]) -> Interval:
+    return accuracy_interval(int(flags.sum()), len(flags))

@@ -26,6 +26,7 @@ from analysis.metrics.blocks import (
 
 SPARE_NEIGHBORS = 4
 """Neighbors kept beyond the k-th, for those that its bounds leave open."""
+ROUNDINGS = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +97,17 @@ def check_neighbors(k: int, samples: Matrix, name: str) -> None:
         )
 
 
-def slack(first: Cloud, second: Cloud) -> float:
-    """Return by how much two values of closeness may differ through rounding alone."""
-    largest = max(float(cloud.halves.max()) for cloud in (first, second))
-    return 64 * float(np.finfo(np.float64).eps) * largest
+def slack(cloud: Cloud, radii: Matrix | float = 0.0) -> Matrix:
+    """Return by how much closeness to each row may be wrong through rounding alone, shape (N,).
+
+    A row at a ball's border has at most four times the norm of its center and radius. The largest
+    norm of all rows would do as well, but for a stray row far out, whose slack held everything.
+
+    Args:
+        cloud: N rows.
+        radii: of the balls around them, as closeness, shape (N,).
+    """
+    return ROUNDINGS * float(np.finfo(np.float64).eps) * (cloud.halves + np.abs(radii))
 
 
 class Nearest:
@@ -133,19 +141,19 @@ class Nearest:
         others, owners = np.divmod(flat, most.shape[1])
         self._merge(columns, owners, others + rows.start, most.ravel()[flat])
 
-    def settle(self, tolerance: float) -> tuple[Matrix, float]:
+    def settle(self) -> tuple[Matrix, float]:
         """Return the closeness of each k-th nearest, shape (N,), and the share of duplicates.
 
         These are rows whose nearest other one is as close as itself. Both are what float64 gives.
         """
-        errors = self.cloud.errors
+        errors, tolerance = self.cloud.errors, slack(self.cloud)
         most = self.most_NK.astype(np.float64)
         least = most - 2 * (errors[:, None] + errors[self.other_NK])
         low, high = (
             np.partition(bound, -self.k, axis=1)[:, -self.k, None] for bound in (least, most)
         )
         # One that is certainly nearer than the k-th counts, its value does not matter.
-        rows, places = np.nonzero((most >= low) & (least <= high) | (most >= -tolerance))
+        rows, places = np.nonzero((most >= low) & (least <= high) | (most >= -tolerance[:, None]))
         found = least
         found[rows, places] = exact_closeness(
             self.cloud, rows, self.cloud, self.other_NK[rows, places]
@@ -206,10 +214,10 @@ class Balls:
 
     def __init__(self, real: Nearest, fake: Nearest) -> None:
         self.k = real.k
-        tolerance = slack(real.cloud, fake.cloud)
-        real_radii, self.real_duplicates = real.settle(tolerance)
-        fake_radii, self.fake_duplicates = fake.settle(tolerance)
-        self.real_bounds, self.fake_bounds = real_radii - tolerance, fake_radii - tolerance
+        real_radii, self.real_duplicates = real.settle()
+        fake_radii, self.fake_duplicates = fake.settle()
+        self.real_bounds = real_radii - slack(real.cloud, real_radii)
+        self.fake_bounds = fake_radii - slack(fake.cloud, fake_radii)
         self.real_reached = np.zeros(len(real_radii), dtype=bool)
         self.real_inside = np.zeros(len(real_radii), dtype=bool)
         self.fake_inside = np.zeros(len(fake_radii), dtype=bool)

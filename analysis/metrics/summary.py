@@ -6,36 +6,34 @@ means are the value and its floor. No half holds a row twice: the bootstrap woul
 would be its nearest neighbor. Source of the standard error: Shao & Wu 1989.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from analysis.distances import Matrix, as_generator, as_labels, as_sample_pair
-from analysis.metrics.blocks import Cloud
-from analysis.metrics.frechet import frechet_distance, frechet_rows
-from analysis.metrics.kernel import kernel_matrix, make_kernel, negative_distance
+from analysis.distances import Matrix, as_generator, as_label_pair, as_sample_pair
+from analysis.metrics.frechet import frechet_distance, frechet_rows, principal
+from analysis.metrics.frechet_limit import PARTS, ROWS_PER_FEATURE, limit_value
 from analysis.metrics.neighbors import prdc
-from analysis.metrics.permutation import (
-    HALVES,
-    MOST_ROWS,
-    Distances,
-    indicators,
-    interval,
-    kernel_discrepancies,
-    p_value,
-    sliced_distances,
-)
+from analysis.metrics.permutation import MOST_ROWS, indicators, interval, p_value
+from analysis.metrics.pool import Draw, Halves, Pool
 from analysis.metrics.wasserstein import draw_directions
 
 PROJECTIONS = 64
+DIRECTIONS = 16
+"""Principal directions of the real rows in which few rows are enough for a Fréchet distance."""
+SHRUNK_HALVES = 5
+"""Halves that the shrunk Fréchet distance is taken of: in 768 dimensions each costs 0.1 s."""
+FRECHET = ("frechet_distance", "frechet_shrunk", "frechet_principal", "frechet_limit")
 SHARES = ("precision", "recall", "density", "coverage")
 TESTED = ("kernel_distance", "rbf_distance", "energy_distance", "sliced_wasserstein")
-MEASURES = ("frechet_distance", *TESTED, *SHARES)
+MEASURES = (*FRECHET, *TESTED, *SHARES)
+WHOLE_ONLY = ("frechet_shrunk",)
+"""Measured overall only, for its cost."""
 RANGES = {
-    "frechet_distance": (0.0, np.inf),
+    **dict.fromkeys(("frechet_distance", "frechet_shrunk", "frechet_principal"), (0.0, np.inf)),
     "sliced_wasserstein": (0.0, np.inf),
     "density": (0.0, np.inf),
     **dict.fromkeys(("precision", "recall", "coverage"), (0.0, 1.0)),
@@ -72,183 +70,199 @@ def measure_all(
         against others at the same sizes; ``floor_low`` and ``floor_high``, where 95 % of these lie;
         ``p_value`` of :func:`analysis.two_sample_test` on all rows of the class, for the kernel
         (cubic and RBF), energy and sliced 2-Wasserstein distances; ``rows`` of either set in each
-        half; ``note``, why something is NaN or doubtful, else empty.
+        half; ``note``, why something is NaN or doubtful, else empty. The Fréchet distance comes
+        with three variants: ``frechet_shrunk`` (covariances after Ledoit & Wolf; overall only, over
+        5 pairs), ``frechet_principal`` (in the first 16 principal directions of the real rows of
+        the class) and ``frechet_limit`` (there, extrapolated to infinitely many rows).
 
     Raises:
         ValueError: an array is not a finite matrix, the widths differ, labels do not fit their
             rows, or an argument does not fit.
     """
-    real_ND, fake_MD = as_sample_pair(real, fake)
-    real_y = as_labels(real_labels, len(real_ND), "real_labels")
-    fake_y = as_labels(fake_labels, len(fake_MD), "fake_labels")
+    return measure_sets(
+        real,
+        real_labels,
+        [fake],
+        fake_labels,
+        k=k,
+        permutations=permutations,
+        most=most,
+        rng=rng,
+    )[0]
+
+
+def measure_sets(
+    real: ArrayLike,
+    real_labels: ArrayLike,
+    fakes: Sequence[ArrayLike],
+    fake_labels: ArrayLike,
+    *,
+    k: int = 5,
+    permutations: int = 199,
+    most: int = MOST_ROWS,
+    rng: int | np.random.Generator = 0,
+) -> list[pd.DataFrame]:
+    """Measure several sets of fakes of the same labels; floors are measured once for all.
+
+    Each table is what :func:`measure_all` gives of that set and the same seed.
+
+    Args:
+        real: as for :func:`measure_all`.
+        real_labels: as for :func:`measure_all`.
+        fakes: sets of fakes, each of shape (M, D).
+        fake_labels: the class that the fakes of each set were asked for, shape (M,).
+        k: as for :func:`measure_all`.
+        permutations: as for :func:`measure_all`.
+        most: as for :func:`measure_all`.
+        rng: as for :func:`measure_all`.
+
+    Raises:
+        ValueError: as :func:`measure_all`.
+    """
+    real_ND = as_sample_pair(real, fakes[0])[0]
+    sets = [as_sample_pair(real_ND, fake)[1] for fake in fakes]
+    real_y, fake_y = as_label_pair(real_labels, fake_labels, (len(real_ND), len(sets[0])))
     for name, given, least in (("k", k, 1), ("permutations", permutations, 1), ("most", most, 4)):
         if given < least:
             raise ValueError(f"{name}: found {given}; want at least {least}")
     generator = as_generator(rng)
-    real_ND, real_y = _thinned(real_ND, real_y, most, generator)
-    fake_MD, fake_y = _thinned(fake_MD, fake_y, most, generator)
-    pool = _Pool.of(real_ND, fake_MD, k, generator)
-    real_rows, fake_rows = np.arange(len(real_ND)), len(real_ND) + np.arange(len(fake_MD))
-    found = [_measure(OVERALL, pool, real_rows, fake_rows, permutations, generator)]
+    real_kept, fake_kept = kept_rows(real_ND, most, generator), kept_rows(sets[0], most, generator)
+    real_ND, real_y, fake_y = real_ND[real_kept], real_y[real_kept], fake_y[fake_kept]
+    directions = draw_directions(real_ND.shape[1], PROJECTIONS, generator)
+    reals, made = np.arange(len(real_y)), len(real_y) + np.arange(len(fake_y))
+    draws = [Draw.of(OVERALL, reals, made, permutations, generator)]
     for label in np.union1d(real_y, fake_y):
-        own = real_rows[real_y == label], fake_rows[fake_y == label]
-        found.append(_measure(label.item(), pool, *own, permutations, generator))
-    return pd.DataFrame([row for rows in found for row in rows])
+        own = reals[real_y == label], made[fake_y == label]
+        draws.append(Draw.of(label.item(), *own, permutations, generator))
+    tables = []
+    for fake_MD in sets:
+        pool = Pool.of(real_ND, fake_MD[fake_kept], directions)
+        tables.append(pd.DataFrame([row for draw in draws for row in _measure(draw, pool, k)]))
+    return tables
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Pool:
-    """Real rows and, behind them, fakes: P in all, with what is needed of their pairs.
-
-    Attributes:
-        vectors: shape (P, D).
-        kernels: by measure, shape (P, P); None where the real rows are all equal.
-        projected: a row for each direction, shape (L, P).
-        k: of PRDC.
-    """
-
-    vectors: Matrix
-    kernels: dict[str, Matrix | None]
-    projected: Matrix
-    k: int
-
-    @classmethod
-    def of(cls, real: Matrix, fake: Matrix, k: int, rng: np.random.Generator) -> "_Pool":
-        """Evaluate kernels and projections of all rows."""
-        pooled = np.concatenate([real, fake])
-        cloud = Cloud.of(pooled, real.mean(axis=0))
-        equal = bool((real == real[0]).all())
-        kernels = {
-            "kernel_distance": kernel_matrix(cloud, make_kernel("cubic", real)),
-            "rbf_distance": None if equal else kernel_matrix(cloud, make_kernel("rbf", real)),
-            "energy_distance": kernel_matrix(cloud, negative_distance),
-        }
-        directions = draw_directions(real.shape[1], PROJECTIONS, rng)
-        return cls(pooled, kernels, directions @ pooled.T, k)
-
-    def distances(self, measure: str, rows: np.ndarray) -> Distances | None:
-        """Return the distance between marked ones of some rows, None where it has no width."""
-        if measure == "sliced_wasserstein":
-            projected = self.projected[:, rows]
-            return lambda first, second: sliced_distances(projected, first, second)
-        kernel = self.kernels[measure]
-        if kernel is None:
-            return None
-        own = kernel[np.ix_(rows, rows)]
-        return lambda first, second: kernel_discrepancies(own, first, second)
+def kept_rows(samples: Matrix, most: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw at most so many rows; all of them, in order, where there are no more."""
+    rows = len(samples)
+    return np.arange(rows) if rows <= most else rng.permutation(rows)[:most]
 
 
-def _thinned(
-    samples: Matrix, labels: np.ndarray, most: int, rng: np.random.Generator
-) -> tuple[Matrix, np.ndarray]:
-    """Draw at most so many rows and their labels."""
-    if len(samples) <= most:
-        return samples, labels
-    drawn = rng.permutation(len(samples))[:most]
-    return samples[drawn], labels[drawn]
-
-
-def _measure(
-    label: object,
-    pool: _Pool,
-    real: np.ndarray,
-    fake: np.ndarray,
-    permutations: int,
-    rng: np.random.Generator,
-) -> list[dict[str, Any]]:
-    """Measure the real rows and fakes of one class, given as places in the pool."""
-    size = min(len(real), len(fake)) // 2
-    if size < 2:
-        note = f"{len(real)} real rows and {len(fake)} fakes; want at least 4 of either"
-        return [_row(label, name, size, note=note) for name in MEASURES]
-    halves = [
-        (order[:size], order[size : 2 * size], rng.permutation(fake)[:size])
-        for order in (rng.permutation(real) for _ in range(HALVES))
-    ]
-    orders = np.stack([rng.permutation(len(real) + len(fake)) for _ in range(permutations)])
+def _measure(draw: Draw, pool: Pool, k: int) -> list[dict[str, Any]]:
+    """Measure the real rows and fakes of one class."""
+    if not draw.halves:
+        note = f"{len(draw.real)} real rows and {len(draw.fake)} fakes; want at least 4 of either"
+        return [_row(draw, name, note=note) for name in _names(draw)]
     return [
-        _frechet_row(label, pool, real, halves),
-        *(_tested_row(label, name, pool, (real, fake), halves, orders) for name in TESTED),
-        *_share_rows(label, pool, halves),
+        *_frechet_rows(draw, pool),
+        *(_tested_row(draw, name, pool) for name in TESTED),
+        *_share_rows(draw, pool, k),
     ]
 
 
-_Halves = list[tuple[np.ndarray, np.ndarray, np.ndarray]]
+def _names(draw: Draw) -> list[str]:
+    """Name the measures of a class, or of the whole."""
+    return [name for name in MEASURES if draw.label == OVERALL or name not in WHOLE_ONLY]
 
 
-def _frechet_row(label: object, pool: _Pool, real: np.ndarray, halves: _Halves) -> dict[str, Any]:
-    """Measure the Fréchet distance; classes that are too small for it get none."""
-    size, wanted = len(halves[0][0]), frechet_rows(pool.vectors[real])
-    note = "" if size >= wanted else f"{size} rows; a Fréchet distance needs {wanted}"
-    if note and label != OVERALL:
-        return _row(label, "frechet_distance", size, note=note)
+def _frechet_rows(draw: Draw, pool: Pool) -> list[dict[str, Any]]:
+    """Measure the Fréchet distance and its variants."""
+    real, fake = pool.vectors[draw.real], pool.vectors[draw.fake]
+    width = min(DIRECTIONS, real.shape[1], len(real) - 1)
+    flat = np.empty((len(pool.vectors), width))
+    flat[draw.real], flat[draw.fake] = principal(real, fake, width)
+    rows = [_frechet_row(draw, "frechet_distance", pool.vectors, frechet_distance)]
+    if draw.label == OVERALL:
+        few = draw.halves[:SHRUNK_HALVES]
+        rows.append(_halved_row(draw, "frechet_shrunk", pool.vectors, _shrunk, halves=few))
+    rows.append(_frechet_row(draw, "frechet_principal", flat, frechet_distance))
+    wanted = PARTS * ROWS_PER_FEATURE * width
+    if draw.size < wanted:
+        note = f"{draw.size} rows; the limit in {width} directions needs {wanted}"
+        return [*rows, _row(draw, "frechet_limit", note=note)]
+    return [*rows, _halved_row(draw, "frechet_limit", flat, limit_value)]
+
+
+def _shrunk(first: Matrix, second: Matrix) -> float:
+    return frechet_distance(first, second, covariance="ledoit-wolf")
+
+
+def _frechet_row(
+    draw: Draw, name: str, vectors: Matrix, measure: Callable[[Matrix, Matrix], float]
+) -> dict[str, Any]:
+    """Measure a Fréchet distance; classes that are too small for it get none."""
+    wanted = draw.floor(f"{name}_rows", lambda: frechet_rows(vectors[draw.real]))
+    note = "" if draw.size >= wanted else f"{draw.size} rows; a Fréchet distance needs {wanted}"
+    if note and draw.label != OVERALL:
+        return _row(draw, name, note=note)
     if note:
         note += ": compare it with the floor only"
-    found, floors = (
-        np.array(
-            [frechet_distance(pool.vectors[half[0]], pool.vectors[half[at]]) for half in halves]
-        )
-        for at in (2, 1)
-    )
-    return _row(label, "frechet_distance", size, found=found, floors=floors, note=note)
+    return _halved_row(draw, name, vectors, measure, note=note)
 
 
-def _tested_row(
-    label: object,
+def _halved_row(
+    draw: Draw,
     name: str,
-    pool: _Pool,
-    rows: tuple[np.ndarray, np.ndarray],
-    halves: _Halves,
-    orders: np.ndarray,
+    vectors: Matrix,
+    measure: Callable[[Matrix, Matrix], float],
+    *,
+    halves: Halves | None = None,
+    note: str = "",
 ) -> dict[str, Any]:
+    """Take a measure of the halves, fakes beside real rows in their place."""
+
+    def against(at: int) -> Matrix:
+        chosen = draw.halves if halves is None else halves
+        return np.array([measure(vectors[half[0]], vectors[half[at]]) for half in chosen])
+
+    floors = draw.floor(name, lambda: against(1))
+    return _row(draw, name, found=against(2), floors=floors, note=note)
+
+
+def _tested_row(draw: Draw, name: str, pool: Pool) -> dict[str, Any]:
     """Measure a distance that has a p-value."""
-    size, counts = len(halves[0][0]), (len(rows[0]), len(rows[1]))
-    together = np.concatenate(rows)
+    counts = len(draw.real), len(draw.fake)
+    together = np.concatenate([draw.real, draw.fake])
     distances = pool.distances(name, together)
     if distances is None:
-        return _row(label, name, size, note="real rows are all equal and give no width")
+        return _row(draw, name, note="real rows are all equal and give no width")
     places = {row: place for place, row in enumerate(together.tolist())}
-    chosen = np.vectorize(places.__getitem__)(np.array(halves))  # (R, 3, size)
-    found, floors = (
-        distances(
-            *indicators(np.hstack([chosen[:, 0], chosen[:, at]]), size, size, pool=len(together))
-        )
-        for at in (2, 1)
-    )
+    chosen = np.vectorize(places.__getitem__)(np.array(draw.halves))  # (R, 3, size)
+
+    def against(at: int) -> Matrix:
+        both = np.hstack([chosen[:, 0], chosen[:, at]])
+        return distances(*indicators(both, draw.size, draw.size, pool=len(together)))
+
     value = float(distances(*indicators(np.arange(len(together))[None], *counts))[0])
-    chance = distances(*indicators(orders, *counts))
-    return _row(label, name, size, found=found, floors=floors, p=p_value(value, chance))
+    chance = p_value(value, distances(*indicators(draw.orders, *counts)))
+    floors = draw.floor(name, lambda: against(1))
+    return _row(draw, name, found=against(2), floors=floors, p=chance)
 
 
-def _share_rows(label: object, pool: _Pool, halves: _Halves) -> list[dict[str, Any]]:
+def _share_rows(draw: Draw, pool: Pool, k: int) -> list[dict[str, Any]]:
     """Measure precision, recall, density and coverage."""
-    size = len(halves[0][0])
-    if size <= pool.k:
-        note = f"{size} rows; {pool.k} neighbors need {pool.k + 1}"
-        return [_row(label, name, size, note=note) for name in SHARES]
-    found, floors = (
-        [prdc(pool.vectors[half[0]], pool.vectors[half[at]], k=pool.k) for half in halves]
-        for at in (2, 1)
-    )
+    if draw.size <= k:
+        note = f"{draw.size} rows; {k} neighbors need {k + 1}"
+        return [_row(draw, name, note=note) for name in SHARES]
+
+    def against(at: int) -> list[Any]:
+        return [prdc(pool.vectors[half[0]], pool.vectors[half[at]], k=k) for half in draw.halves]
+
+    found, floors = against(2), draw.floor("prdc", lambda: against(1))
     duplicates = found[0].real_duplicates, found[0].fake_duplicates
     note = "" if max(duplicates) == 0.0 else "repeated rows: {:.0%} real, {:.0%} fake"
-    return [
-        _row(
-            label,
-            name,
-            size,
-            found=np.array([getattr(one, name) for one in found]),
-            floors=np.array([getattr(one, name) for one in floors]),
-            note=note.format(*duplicates),
-        )
+    of = {
+        name: [np.array([getattr(one, name) for one in side]) for side in (found, floors)]
         for name in SHARES
+    }
+    return [
+        _row(draw, name, found=own, floors=other, note=note.format(*duplicates))
+        for name, (own, other) in of.items()
     ]
 
 
 def _row(
-    label: object,
+    draw: Draw,
     name: str,
-    size: int,
     *,
     found: Matrix | None = None,
     floors: Matrix | None = None,
@@ -256,10 +270,10 @@ def _row(
     note: str = "",
 ) -> dict[str, Any]:
     """Put means and intervals under their names; NaN without values."""
-    row: dict[str, Any] = {"class": label, "measure": name}
+    row: dict[str, Any] = {"class": draw.label, "measure": name}
     for prefix, values in (("", found), ("floor_", floors)):
         mean = float("nan") if values is None else float(np.mean(values))
         ends = (mean, mean) if values is None else interval(mean, values)
         low, high = np.clip(ends, *RANGES.get(name, (-np.inf, np.inf)))
         row |= {prefix.strip("_") or "value": mean, f"{prefix}low": low, f"{prefix}high": high}
-    return row | {"p_value": p, "rows": size, "note": note}
+    return row | {"p_value": p, "rows": draw.size, "note": note}

@@ -14,7 +14,7 @@ from scipy.linalg import cho_factor, cho_solve
 
 from analysis.distances import Matrix, as_sample_pair
 from analysis.metrics.diversity import similarity_width, squared_distances
-from analysis.statistics import Interval, accuracy_interval
+from analysis.statistics import Interval, accuracy_interval, middle
 
 MOST_ROWS = 500
 FOLDS = 5
@@ -30,6 +30,7 @@ class ClassifierTest:
         accuracy: share of right answers over both kinds; ½ where they cannot be told apart.
         interval: of that share, Wilson's; it takes the answers as independent.
         null: mean accuracy under permuted labels, the floor at these sizes.
+        null_interval: where 95 % of the accuracies under permuted labels lie.
         p_value: one-sided permutation test, exact.
         rows: rows of each kind.
     """
@@ -37,6 +38,7 @@ class ClassifierTest:
     accuracy: float
     interval: Interval
     null: float
+    null_interval: Interval
     p_value: float
     rows: int
 
@@ -77,6 +79,7 @@ def classifier_two_sample(
         accuracy=accuracy,
         interval=accuracy_interval(int(hits.sum()), len(hits)),
         null=float(null.mean()),
+        null_interval=middle(null),
         p_value=float((1 + (null >= accuracy).sum()) / (1 + permutations)),
         rows=equal,
     )

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from analysis.distances import Matrix, as_labels, as_sample_pair
+from analysis.distances import Matrix, as_label_pair, as_sample_pair
 from analysis.metrics.memorization import memorization
 from analysis.metrics.two_sample import FOLDS, classifier_two_sample
 from analysis.metrics.utility import utility
-from analysis.statistics import accuracy_interval
+from analysis.statistics import Interval
 
 LEAST_ROWS = 15
 """Real rows and fakes of a class below which nothing is said of it."""
@@ -47,7 +47,8 @@ def use_report(
     Returns:
         A row a measure and class, columns ``class`` (the label, or "overall"), ``measure``,
         ``value``, ``low``, ``high`` (95 %), ``floor`` (the same of real rows in the fakes' place),
-        ``floor_low``, ``floor_high``, ``p_value``, ``rows``, ``note`` (why there is no value).
+        ``floor_low``, ``floor_high`` (of ``two_sample`` and ``nearer_to_train``: where 95 % of
+        what chance gives lie), ``p_value``, ``rows``, ``note`` (why there is no value).
         Measures: ``train_on_fake``, ``test_on_fake`` and ``augmentation`` of
         :func:`analysis.metrics.utility.utility`; ``two_sample`` (the accuracy of
         :func:`analysis.classifier_two_sample`); and overall alone, as training rows have no need of
@@ -58,15 +59,15 @@ def use_report(
         ValueError: an array is not a finite matrix, or labels do not fit it.
     """
     real_ND, fake_MD = as_sample_pair(real, fake)
-    real_y = as_labels(real_labels, len(real_ND), "real_labels")
-    fake_y = as_labels(fake_labels, len(fake_MD), "fake_labels")
+    real_y, fake_y = as_label_pair(real_labels, fake_labels, (len(real_ND), len(fake_MD)))
     generator = np.random.default_rng(rng)
     few: dict[str, Any] = {}
     train_ND = None
     if train is not None:
         train_ND = as_sample_pair(real_ND, train, names=("real", "train"), minimum=1)[1]
         if train_labels is not None:
-            known = as_labels(train_labels, len(train_ND), "train_labels")
+            names, counts = ("real_labels", "train_labels"), (len(real_ND), len(train_ND))
+            known = as_label_pair(real_y, train_labels, counts, names=names)[1]
             shown = known != UNLABELED
             few = {"few": train_ND[shown], "few_labels": known[shown]} if shown.any() else {}
     rows = _utility_rows(
@@ -99,12 +100,8 @@ def _utility_rows(
                     _row(
                         name,
                         measure,
-                        value=use.value,
-                        low=use.interval.low,
-                        high=use.interval.high,
-                        floor=use.floor,
-                        floor_low=use.floor_interval.low,
-                        floor_high=use.floor_interval.high,
+                        **_between("", use.value, use.interval),
+                        **_between("floor", use.floor, use.floor_interval),
                         p_value=use.p_value,
                         rows=use.rows,
                     )
@@ -123,14 +120,12 @@ def _two_sample_rows(
             rows.append(_row(name, "two_sample", note=_few_rows(*map(len, parts))))
             continue
         found = classifier_two_sample(*parts, rng=rng)
-        spread = {"low": found.interval.low, "high": found.interval.high}
         rows.append(
             _row(
                 name,
                 "two_sample",
-                value=found.accuracy,
-                **spread,
-                floor=found.null,
+                **_between("", found.accuracy, found.interval),
+                **_between("floor", found.null, found.null_interval),
                 p_value=found.p_value,
                 rows=2 * found.rows,
             )
@@ -145,26 +140,20 @@ def _memorization_rows(
     if least < LEAST_ROWS:
         return [_row(OVERALL, "nearer_to_train", note=_few_rows(least))]
     found = memorization(fake, train, held_out, rng=rng)
-    shares = {"authenticity": found.authenticity_floor, "copies": found.copies_floor}
-    nearer = _row(
-        OVERALL,
-        "nearer_to_train",
-        value=found.nearer_to_train,
-        low=found.interval.low,
-        high=found.interval.high,
-        floor=0.5,
-        p_value=found.p_value,
-        rows=found.rows,
-    )
-    return [nearer] + [
-        _share_row(name, getattr(found, name), floor, found.rows) for name, floor in shares.items()
-    ]
+    nearer = _between("", found.nearer_to_train, found.interval)
+    nearer |= _between("floor", 0.5, found.null_interval) | {"p_value": found.p_value}
+    authentic = _between("", found.authenticity, found.authenticity_interval)
+    authentic |= _between("floor", found.authenticity_floor, found.authenticity_floor_interval)
+    copies = _between("", found.copies, found.copies_interval)
+    copies |= _between("floor", found.copies_floor, found.copies_floor_interval)
+    measures = {"nearer_to_train": nearer, "authenticity": authentic, "copies": copies}
+    return [_row(OVERALL, name, **values, rows=found.rows) for name, values in measures.items()]
 
 
-def _share_row(measure: str, share: float, floor: float, rows: int) -> dict[str, Any]:
-    ends = accuracy_interval(round(share * rows), rows)
-    spread = {"low": ends.low, "high": ends.high}
-    return _row(OVERALL, measure, value=share, **spread, floor=floor, rows=rows)
+def _between(prefix: str, value: float, ends: Interval) -> dict[str, float]:
+    """Name a value and the ends of its interval; a floor's with its prefix."""
+    start = f"{prefix}_" if prefix else ""
+    return {prefix or "value": value, f"{start}low": ends.low, f"{start}high": ends.high}
 
 
 def _row(label: object, measure: str, **values: object) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from analysis.distances import Matrix, as_labels, as_sample_pair
+from analysis.distances import Matrix, as_label_pair, as_sample_pair
 from analysis.statistics import (
     Interval,
     accuracy_interval,
@@ -185,12 +185,15 @@ def utility(
         ValueError: an array is not a finite matrix, or labels do not fit it.
     """
     real_ND, fake_MD = as_sample_pair(real, fake)
-    true = _Labeled(real_ND, as_labels(real_labels, len(real_ND), "real_labels"))
-    made = _Labeled(fake_MD, as_labels(fake_labels, len(fake_MD), "fake_labels"))
+    real_y, fake_y = as_label_pair(real_labels, fake_labels, (len(real_ND), len(fake_MD)))
+    true, made = _Labeled(real_ND, real_y), _Labeled(fake_MD, fake_y)
     there = None
     if few is not None:
         few_LD = as_sample_pair(real_ND, few, names=("real", "few"), minimum=1)[1]
-        there = _Labeled(few_LD, as_labels(np.asarray(few_labels), len(few_LD), "few_labels"))
+        known, rows = np.asarray(few_labels), (len(real_ND), len(few_LD))
+        there = _Labeled(
+            few_LD, as_label_pair(real_y, known, rows, names=("real_labels", "few_labels"))[1]
+        )
     generator = np.random.default_rng(rng)
     classes = [
         c for c in np.unique(true.labels) if min((p.labels == c).sum() for p in (true, made)) > 1

@@ -5,7 +5,7 @@ from typing import Any
 
 from analysis.report.tables import GENERATOR_MEASURES, Table, with_ends
 from analysis.runs import Generated
-from analysis.words import UNKNOWN, number, percent, shortened
+from analysis.words import UNKNOWN, number, percent, probability, shortened
 
 OVERALL = "overall"
 CAPTION = (
@@ -33,8 +33,8 @@ USE = (
     "What the fakes are good for, all classes together. Real in their place is the same with "
     "held-out real rows instead of fakes."
 )
-LEFT_OUT = ("frechet_distance",)
-"""Not for a class: it needs more rows than classes have."""
+LEFT_OUT = ("frechet_distance", "frechet_shrunk", "frechet_limit")
+"""Not for a class: they need more rows than classes have."""
 
 
 def measures_caption(made: Generated) -> str:
@@ -67,7 +67,7 @@ def class_measures_table(made: Generated) -> Table | None:
         for line, rows in zip(cells, found.values(), strict=True):
             line.append(_beside(rows.get(key, {}), digits))
             if key in tested:
-                line.append(number(rows.get(key, {}).get("p_value"), 3))
+                line.append(probability(rows.get(key, {}).get("p_value")))
     return Table(header, cells, [False] * len(cells))
 
 
@@ -82,7 +82,7 @@ def use_table(made: Generated) -> Table | None:
     for key, name in USES:
         if row := found.get(key):
             own, floor = with_ends(row, "value", 3), with_ends(row, "floor", 3)
-            rows.append((name, own, floor, number(row.get("p_value"), 3)))
+            rows.append((name, own, floor, probability(row.get("p_value"))))
     header = ("Use", "Fakes", "Real in their place", "p")
     return Table(header, rows, [False] * len(rows)) if rows else None
 

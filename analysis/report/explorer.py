@@ -13,7 +13,7 @@ import numpy as np
 
 from analysis.map_store import maps_name, read_maps
 from analysis.projection import Map
-from analysis.report.pictures import Picture
+from analysis.report.pictures import WITH_REAL, Picture
 from analysis.report.tables import fake_of, sentence
 from analysis.report.thumbnails import thumbnail
 from analysis.runs import Generated, Run, Samples
@@ -52,7 +52,7 @@ class Explorer:
     data: str
     alternative: str
     small: Picture
-    caption: str = CAPTION
+    caption: str
     tasks: Sequence[tuple[str, str]] = ()
 
 
@@ -93,8 +93,10 @@ def _explorer(run: Run, made: Generated, key: str) -> Explorer | None:
         return None
     sizes = f"{len(maps[0].real_rows):,} real and {len(maps[0].fake_rows):,} generated"
     of = f" of {made.task}" if run.tasks else ""
+    moving = WITH_REAL.replace(" Real rows", " In series real rows") if made.real_series else ""
     return Explorer(
         key=key,
+        caption=CAPTION + moving,
         title=f"Interactive map of embeddings{of}",
         data=script_json(_content(made.classes, made.real, made.fake, maps)),
         alternative=f"Flat map of {sizes} embeddings{of}. Search and keys reach each point.",

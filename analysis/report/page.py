@@ -1,19 +1,12 @@
 """Writes one self-contained HTML page from run directories.
 
-The page loads nothing and says so in its Content-Security-Policy, which names by their hashes the
-style and the one script that may run, the explorer's; a page without maps runs none. All text goes
-through the template's escaping, or as JSON through the script, which writes text alone; pictures
-are embedded as images, where markup in them stays inert.
+It is filled as :mod:`analysis.report.template` says. The one script is the explorer's, which gets
+text as JSON and writes text alone; a page without maps runs none.
 """
 
-import base64
-import hashlib
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from analysis.files import write_whole
 from analysis.report.class_measures import BY_CLASS, USE
@@ -39,19 +32,18 @@ from analysis.report.sentences import (
 from analysis.report.tables import (
     Table,
     comparison_table,
+    flat,
     flat_rows,
     overview_table,
     rejection_table,
 )
 from analysis.report.technique import recipe_differences
+from analysis.report.template import fill
 from analysis.runs import Run, read_run
 from analysis.scores import verdict
-from analysis.words import shortened
+from analysis.words import number, shortened
 
-HERE = Path(__file__).parent
 SCRIPTS = ("map_view.js", "point_words.js", "pointing.js", "explorer.js")
-# Control characters have no place in HTML, and lone surrogates none in UTF-8.
-UNPRINTABLE = re.compile("[\0-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,52 +94,22 @@ def write_report(runs: Sequence[Path | str], out: Path | str) -> None:
 def render_page(runs: Sequence[Run]) -> str:
     """Return the page of these runs as HTML."""
     names = _distinct_names(runs)
-    environment = Environment(
-        loader=FileSystemLoader(HERE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     sections = [
         _section(run, name, f"run-{number}")
         for number, (run, name) in enumerate(zip(runs, names, strict=True), start=1)
     ]
-    style = _source(("style.css",))
     explored = any(made.explorer for section in sections for made in section.generators)
-    script = _source(SCRIPTS) if explored else ""
-    page = environment.get_template("page.html").render(
+    return fill(
+        "page.html",
+        scripts=SCRIPTS if explored else (),
+        kind="report",
         title=names[0] if len(names) == 1 else f"{len(names)} runs",
-        policy=_policy(style, script),
         by_class=BY_CLASS,
         use=USE,
-        style=style,
-        script=script,
         overview=_overview(runs, names) if len(runs) > 1 else [],
         maps=_maps_side_by_side(sections) if len(runs) > 1 else [],
         sections=sections,
     )
-    return UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", page)
-
-
-def _source(names: Sequence[str]) -> str:
-    """Return the files of the page that go into it as they are, one after the other."""
-    return "\n".join((HERE / name).read_text(encoding="utf-8").strip() for name in names)
-
-
-def _policy(style: str, script: str) -> str:
-    """Return the Content-Security-Policy of a page with this style and script and nothing else."""
-    allowed = [
-        f"{kind} '{_hash(text)}'" for kind, text in (("style-src", style), ("script-src", script))
-    ]
-    parts = ["default-src 'none'", "img-src data:", *(allowed if script else allowed[:1])]
-    return "; ".join([*parts, "base-uri 'none'", "form-action 'none'"])
-
-
-def _hash(text: str) -> str:
-    """Return the name of an inline style or script in a policy."""
-    digest = hashlib.sha256(text.encode("utf-8")).digest()
-    return f"sha256-{base64.b64encode(digest).decode('ascii')}"
 
 
 def _overview(runs: Sequence[Run], names: Sequence[str]) -> list[tuple[Table, str]]:
@@ -157,7 +119,9 @@ def _overview(runs: Sequence[Run], names: Sequence[str]) -> list[tuple[Table, st
         (
             False,
             overview_table,
-            "Each run against the best baseline that was scored on the same rows.",
+            "Each run against the best baseline that was scored on the same rows. Fréchet "
+            "distances stand beside those of real rows from real rows; between encoders they "
+            "cannot be compared.",
         ),
         (
             True,
@@ -205,7 +169,10 @@ def _section(run: Run, name: str, anchor: str) -> Section:
         generators=generator_parts(run, drawn, anchor),
         pictures=drawn,
         notes=[str(note) for note in run.result.get("notes") or []],
-        seconds=[(key, f"{value} s") for key, value in flat_rows(run.result.get("seconds") or {})],
+        seconds=[
+            (key, f"{number(value, 1)} s")
+            for key, value in flat(run.result.get("seconds") or {}).items()
+        ],
         recipe=run.recipe_text.strip(),
         environment=flat_rows(run.environment),
         multitask=multitask_parts(run) if run.tasks else None,

@@ -66,13 +66,16 @@ MAP = (
     "but hides such islands. The PCA is linear. Read the numbers before the shapes.",
 )
 
+WITH_REAL = " Real rows are those of the encoder at that time: they move as well."
+
 # Further maps by the start of their names, which the task ends where there are several.
+SERIES = "maps-series"
 MORE_MAPS = {
     "maps-by-class": (
         "The same map{of} once for each class, the other classes in gray.",
         "The map class by class: a class whose fakes lie in one place varies less than the data.",
     ),
-    "maps-series": (
+    SERIES: (
         "Maps of the fakes{of} at several points of training, on the same axes, real rows gray.",
         "The same noise and labels as training goes on, on the same axes.",
     ),
@@ -99,7 +102,8 @@ def pictures(run: Run) -> dict[str, Picture | None]:
         of = f" of {made.task}" if run.tasks else ""
         words[map_name(run, made.task)] = (MAP[0].format(of=of), MAP[1])
         for stem, (alternative, caption) in MORE_MAPS.items():
-            words[map_name(run, made.task, stem)] = (alternative.format(of=of), caption)
+            more = WITH_REAL if stem == SERIES and made.real_series else ""
+            words[map_name(run, made.task, stem)] = (alternative.format(of=of), caption + more)
     return {stem: _picture(run.figures, stem, said) for stem, said in words.items()}
 
 
@@ -120,14 +124,16 @@ def _words(stem: str, run: Run) -> tuple[str, str]:
 def _picture(
     figures: Mapping[tuple[str, str], Path], stem: str, words: tuple[str, str]
 ) -> Picture | None:
-    """Embed one: vectors where they are small, pixels otherwise."""
-    vector, pixels = (figures.get((stem, suffix)) for suffix in (".svg", ".png"))
-    if vector and (vector.stat().st_size <= SVG_LIMIT_BYTES or not pixels):
-        return Picture(_data_uri(vector, "image/svg+xml"), *words)
-    return Picture(_data_uri(pixels, "image/png"), *words) if pixels else None
+    """Embed one, None where there is none."""
+    files = (figures.get((stem, suffix)) for suffix in (".svg", ".png"))
+    vector, pixels = (None if file is None else file.read_bytes() for file in files)
+    return Picture(embedded(vector, pixels), *words) if vector or pixels else None
 
 
-def _data_uri(file: Path, media_type: str) -> str:
-    """Return a file's content as a data URI."""
-    content = base64.b64encode(file.read_bytes()).decode("ascii")
-    return f"data:{media_type};base64,{content}"
+def embedded(vector: bytes | None, pixels: bytes | None) -> str:
+    """Return a figure as a data URI: its vectors where they are small or alone, else its pixels."""
+    if vector and (len(vector) <= SVG_LIMIT_BYTES or not pixels):
+        media, content = "image/svg+xml", vector
+    else:
+        media, content = "image/png", pixels or b""
+    return f"data:{media};base64,{base64.b64encode(content).decode('ascii')}"

@@ -122,7 +122,7 @@ def _usual(made: Generated, measure: str) -> tuple[float, float]:
 
 
 def collapse_text(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Say which classes collapsed, and which are not recognized as what they were asked to be."""
+    """Say which classes collapsed, and what else the verdicts hold against the fakes."""
     classes = [row for row in rows if row.get("class") != "overall"]
     bad = [row for row in classes if row.get("collapsed")]
     overall = next((row for row in rows if row.get("class") == "overall"), {})
@@ -136,11 +136,21 @@ def collapse_text(rows: Sequence[Mapping[str, Any]]) -> str:
     elif overall.get("collapsed"):
         said = f"The generator has collapsed overall: {overall.get('reason')}."
     if few:
-        said += f" {few} had too few rows to judge."
-    strangers = [row for row in classes if _is_stranger(row)]
-    if strangers:
-        said += f" Fakes are not recognized as their class in {_names(strangers)}."
-    return said
+        said += f" {few} {'class' if few == 1 else 'classes'} had too few rows to judge."
+    said += "".join(
+        f" Fakes of {_names(found)} {text}."
+        for holds, text in FINDINGS
+        if (found := [row for row in classes if holds(row)])
+    )
+    return said + _only_together(overall, classes)
+
+
+def _only_together(overall: Mapping[str, Any], classes: Sequence[Mapping[str, Any]]) -> str:
+    """Say what is found of all fakes together and of no class."""
+    found = overall.get("verdict")
+    if found not in LESSER or any(row.get("verdict") == found for row in classes):
+        return ""
+    return f" Of all classes together: {overall.get('reason')}."
 
 
 def fakes_text(made: Generated) -> str:
@@ -194,6 +204,35 @@ def _is_stranger(row: Mapping[str, Any]) -> bool:
     if not isinstance(found, int | float) or not isinstance(usual, int | float):
         return False
     return found < usual / 2
+
+
+def _is_mistaken(row: Mapping[str, Any]) -> bool:
+    """Tell whether fakes are surely recognized less often than real rows, if not that seldom."""
+    return _is_flagged(row, "conditional_accuracy") and not _is_stranger(row)
+
+
+def _is_repeating(row: Mapping[str, Any]) -> bool:
+    """Tell whether fakes repeat training rows, collapsed or not."""
+    return row.get("verdict") == "memorized" or _is_flagged(row, "memorized")
+
+
+def _is_different(row: Mapping[str, Any]) -> bool:
+    """Tell whether nothing is known but that fakes lie elsewhere."""
+    return bool(row.get("verdict") == "different")
+
+
+def _is_flagged(row: Mapping[str, Any], measure: str) -> bool:
+    return measure in str(row.get("flags")).split(", ")
+
+
+LESSER = ("off class", "memorized", "different")
+FINDINGS = (
+    (_is_stranger, "are not recognized as their class"),
+    (_is_mistaken, "are recognized as their class less often than real rows are"),
+    (_is_repeating, "repeat training rows"),
+    (_is_different, "fill the clusters of real rows in other shares, which is no collapse"),
+)
+"""What a verdict can hold besides collapse, in the order in which it is said."""
 
 
 def _value(entry: object) -> float:

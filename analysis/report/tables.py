@@ -7,11 +7,14 @@ from typing import Any, cast
 
 from analysis.runs import Generated, Run
 from analysis.scores import Score, comparison, scored_part, verdict
-from analysis.words import UNKNOWN, number, percent, readable, shortened
+from analysis.words import UNKNOWN, capital, number, percent, probability, readable, shortened
 
 # Key, name, what is better, digits; the floor's key drops "_distance".
 GENERATOR_MEASURES = (
     ("frechet_distance", "Fréchet distance, squared", "lower", 3),
+    ("frechet_shrunk", "Fréchet distance, shrunk covariances", "lower", 3),
+    ("frechet_principal", "Fréchet distance, 16 main directions", "lower", 3),
+    ("frechet_limit", "The same for infinitely many rows", "near 0", 3),
     ("kernel_distance", "Kernel distance (MMD²)", "near 0", 5),
     ("energy_distance", "Energy distance", "near 0", 4),
     ("sliced_wasserstein", "Sliced Wasserstein distance", "lower", 4),
@@ -50,8 +53,7 @@ class Fake:
 
     Attributes:
         posterior: the classifier's two likeliest classes.
-        typicality: share of the rows of its class that are at least as far out; a dash where it is
-            not known.
+        typicality: share of the rows of its class that are at least as far out; a dash if unknown.
         memorized: whether it all but repeats a training row.
         neighbors: (sentence, label, distance) of the nearest real rows.
     """
@@ -94,7 +96,7 @@ def comparison_table(run: Run) -> Table | None:
 def rejection_table(found: Mapping[str, Any]) -> Table | None:
     """Return how well wrong answers are found by what rejects a row, None where nobody looked."""
     rows = [
-        (name, number(entry.get("aurc"), 4), percent(entry.get("accuracy_at_80")))
+        (name, number(entry.get("aurc"), 3), percent(entry.get("accuracy_at_80")))
         for key, name in REJECTION.items()
         if (entry := found.get(key))
     ]
@@ -110,6 +112,8 @@ def overview_table(runs: Sequence[Run], names: Sequence[str]) -> Table:
         found = verdict(run.result)
         labels = run.result.get("labels") or {}
         generator = run.result.get("generator") or {}
+        key = "frechet_distance"
+        distances = generator.get(key), floor_of(generator, key)
         tested = found.kind != "untested"
         rows.append(
             (
@@ -121,7 +125,9 @@ def overview_table(runs: Sequence[Run], names: Sequence[str]) -> Table:
                 {"better": "better", "worse": "worse", "noise": "within noise"}.get(
                     found.kind, "untested"
                 ),
-                number(generator.get("frechet_distance"), 3),
+                " / ".join(number(value, 3) for value in distances)
+                if distances[0] is not None
+                else UNKNOWN,
             )
         )
     header = (
@@ -131,7 +137,7 @@ def overview_table(runs: Sequence[Run], names: Sequence[str]) -> Table:
         "Best baseline",
         "Difference",
         "Outcome",
-        "Fréchet distance",
+        "Fréchet distance, fakes / real",
     )
     return Table(header, rows, [False] * len(rows))
 
@@ -152,11 +158,12 @@ def generator_table(made: Generated) -> Table | None:
             continue
         cells = [number(_overall(entry, key).get("value"), digits) for entry in others.values()]
         spread = [with_ends(own, at, digits) for at in ("value", "floor")]
-        chance = [number(own.get("p_value"), 3)] if tested else []
+        chance = [probability(own.get("p_value"))] if tested else []
         rows.append((name, spread[0], *cells, spread[1], *chance, better))
     if not rows:
         return None
-    header = ("Measure", "This generator", *map(readable, others), "Real against real")
+    simple = (capital(readable(name)) for name in others)
+    header = ("Measure", "This generator", *simple, "Real against real")
     header = (*header, *(["p"] if tested else []), "Better")
     return Table(header, rows, [False] * len(rows))
 
@@ -187,13 +194,14 @@ def collapse_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """Return the measures behind the verdict on collapse, a row a class."""
     cells = []
     for row in rows:
-        shares = [_share(row.get(key)) for key in COLLAPSE_SHARES]
-        hit, floor = _share(row.get("conditional_accuracy")), _share(row.get("conditional_floor"))
-        said = (str(row.get(key)) for key in ("verdict", "reason") if row.get(key))
-        verdict_cell = ": ".join(said) or "no sign of collapse"
+        shares = [_share_beside(row, key) for key in COLLAPSE_SHARES]
+        hits = [_share_beside(row, key) for key in ("conditional_accuracy", "conditional_floor")]
+        verdict, reason = (str(row.get(key) or "") for key in ("verdict", "reason"))
+        parts = (verdict, reason)[reason.startswith(verdict) :]  # as that of too few rows does
+        verdict_cell = ": ".join(filter(None, parts)) or "no sign of collapse"
         counts = f"{number(row.get('real'), 0)} / {number(row.get('fake'), 0)}"
         name = shortened(str(row.get("class")), 40)
-        cells.append((name, counts, *shares, f"{hit} / {floor}", verdict_cell))
+        cells.append((name, counts, *shares, " /\xa0".join(hits), verdict_cell))
     header = (
         "Class",
         "Rows, real / fake",
@@ -276,6 +284,15 @@ def _calibration_cell(score: Score) -> str:
     before = score.ece_uncalibrated
     changed = score.ece is not None and before is not None and before != score.ece
     return number(score.ece, 3) + (f" ({number(before, 3)} uncalibrated)" if changed else "")
+
+
+def _share_beside(row: Mapping[str, Any], key: str) -> str:
+    """Return a share, its interval and that of real rows, held together by no-break spaces."""
+    said = _share(row.get(key))
+    for start, form in ((key, " ({}\xa0to\xa0{})"), (f"{key}_floor", " /\xa0{}\xa0to\xa0{}")):
+        ends = [_share(row.get(f"{start}_{end}")).rstrip("%") for end in ("low", "high")]
+        said += "" if UNKNOWN in ends else form.format(*ends)
+    return said
 
 
 def _share(value: object) -> str:

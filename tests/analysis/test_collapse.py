@@ -2,16 +2,9 @@
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from analysis import collapse_report
-from analysis.metrics.diversity import (
-    BINS_LEVEL,
-    different_bins,
-    effective_rank,
-    squared_distances,
-    vendi_score,
-)
+from analysis.metrics.collapse import collapse_reports
 from analysis.metrics.gauge import Gauge
 
 CLASSES, MODES, DIMENSION = 3, 5, 16
@@ -219,7 +212,38 @@ def test_limits_come_from_real_rows_in_the_place_of_fakes(real):
     assert small.limits["rank_ratio"] < gauge.limits["rank_ratio"]
 
 
-def test_few_real_rows_have_fixed_limits(real):
+RATIOS = ("rank_ratio", "spread_ratio", "vendi_ratio", "distinct_ratio")
+JUDGED = (*RATIOS, "duplicate_rate", "missed_modes")
+
+
+def test_every_measure_stands_between_its_ends_beside_its_floor(reports):
+    for report in (reports[held_out], reports[shrunk]):
+        for name in (*JUDGED, "conditional_accuracy", "memorized"):
+            assert (report[f"{name}_low"] <= report[name]).all(), name
+            assert (report[name] <= report[f"{name}_high"]).all(), name
+    for name in RATIOS:
+        assert reports[held_out][f"{name}_floor"].to_numpy() == pytest.approx(1.0, abs=0.06)
+        found = reports[held_out]
+        assert (found[f"{name}_low"] < found[f"{name}_floor_high"]).all(), name
+        assert (found[f"{name}_floor_low"] < found[f"{name}_high"]).all(), name
+    for name in ("spread_ratio", "vendi_ratio"):
+        assert (reports[shrunk][f"{name}_high"] < reports[shrunk][f"{name}_floor_low"]).all()
+    whole, swap = reports[held_out].iloc[-1], reports[swapped].iloc[-1]
+    assert swap["conditional_accuracy_high"] < whole["conditional_floor_low"]
+    assert whole["memorized_high"] < 0.06 < reports[memorized_rows].iloc[-1]["memorized_low"]
+
+
+def test_several_sets_at_once_are_each_as_if_alone(real, train):
+    few = [part[:120] for part in real]
+    fakes = [failure(real, train)[0][:90] for failure in (shrunk, two_modes)]
+    labels = shrunk(real, train)[1][:90]
+    together = collapse_reports(*few, fakes, labels, train=train[0][:60], rng=1)
+    assert together[0]["vendi_fake"].tolist() != together[1]["vendi_fake"].tolist()
+    for report, fake in zip(together, fakes, strict=True):
+        assert report.equals(collapse_report(*few, fake, labels, train=train[0][:60], rng=1))
+
+
+def test_few_real_rows_have_fixed_limits_and_no_interval(real):
     gauge = Gauge(real[0][:20], 20, rng=np.random.default_rng(0))
     assert not gauge.calibrated
     assert gauge.limits["rank_ratio"] == 0.5
@@ -229,39 +253,9 @@ def test_few_real_rows_have_fixed_limits(real):
     assert np.isnan(gauge.limits["distinct_ratio"])  # no real rows say what is usual
     repeated = Gauge(np.repeat(real[0][:10], 2, axis=0), 20, rng=np.random.default_rng(0))
     assert repeated.limits["duplicate_rate"] == 1.4
-
-
-def test_rank_and_vendi_score_equal_their_definitions():
-    rows = np.random.default_rng(0).normal(size=(30, 4)) * [3, 2, 1, 0.1] + 50
-    squared = squared_distances(rows, rows)
-    values = np.linalg.eigvalsh(np.cov(rows.T))
-    assert effective_rank(squared) == pytest.approx(values.sum() ** 2 / (values**2).sum())
-    similarity = np.exp(-((rows[:, None] - rows) ** 2).sum(-1) / 8.0) / 30
-    entropy = stats.entropy(np.linalg.eigvalsh(similarity).clip(1e-300))
-    assert vendi_score(squared, 2.0) == pytest.approx(np.exp(entropy))
-    assert vendi_score(squared, 1e-3) == pytest.approx(30.0)  # all different
-    assert vendi_score(squared, 1e9) == pytest.approx(1.0)  # all alike
-
-
-def test_different_bins_are_rare_among_equal_distributions_and_many_when_modes_are_missed():
-    """At 5 % a bin, as in the source, one of twenty would differ of nothing."""
-    equal = [
-        different_bins(
-            mixture(2 * s, 300)[0], mixture(2 * s + 1, 200)[0], rng=np.random.default_rng(s)
-        )
-        for s in range(60)
-    ]
-    p_values = np.array([found.p_value for found in equal])
-    assert {found.bins for found in equal} == {15}
-    # Fisher's test and Bonferroni's bound are conservative: above the level by chance alone.
-    for level in (0.05, 0.2, 0.5):
-        assert stats.binom.sf((p_values <= level).sum() - 1, 60, level) > 0.01
-    assert np.mean([found.different > 0 for found in equal]) <= 0.05
-    missed = different_bins(
-        mixture(0, 300)[0], mixture(1, 200, modes=2)[0], rng=np.random.default_rng(0)
-    )
-    assert missed.different > 0.5
-    assert missed.p_value < BINS_LEVEL
+    few = collapse_report(real[0][:20], np.zeros(20), real[0][20:40], np.zeros(20)).iloc[0]
+    assert few["rank_ratio"] > 0.5
+    assert few[["rank_ratio_low", "rank_ratio_high", "rank_ratio_floor"]].isna().all()
 
 
 def test_more_rows_than_are_looked_at_take_bounded_memory(monkeypatch, real):

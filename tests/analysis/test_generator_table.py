@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from analysis.report.tables import generator_table
+from analysis.report.tables import collapse_table, generator_table
 from analysis.words import UNKNOWN
 
 
@@ -36,3 +36,17 @@ def test_intervals_and_p_values_are_shown_where_they_are_known():
     assert table.rows[0] == energy
     assert table.rows[1][:3] == ("Coverage", "0.900 (0.800 to 1.000)", "0.700")
     assert table.rows[1][-2] == UNKNOWN
+
+
+def test_measures_of_collapse_stand_beside_those_of_real_rows():
+    known = {"rank_ratio": 0.625, "rank_ratio_low": 0.5, "rank_ratio_high": 0.75}
+    floor = {"rank_ratio_floor_low": 0.8, "rank_ratio_floor_high": 1.2}
+    hits = {"conditional_accuracy": 0.9, "conditional_accuracy_low": 0.8}
+    hits |= {"conditional_accuracy_high": 0.95, "conditional_floor": 0.85}
+    row = {"class": "a", "real": 30, "fake": 30, "spread_ratio": 0.9, "duplicate_rate": None}
+    cells = collapse_table([row | known | floor | hits]).rows[0]
+    assert cells[2:5] == ("62% (50\xa0to\xa075) /\xa080\xa0to\xa0120", "90%", "\N{EN DASH}")
+    assert cells[6] == "90% (80\xa0to\xa095) /\xa085%"
+    few = {"class": "a", "verdict": "not judged", "reason": "not judged: fewer than 15 rows"}
+    assert collapse_table([few]).rows[0][-1] == "not judged: fewer than 15 rows"
+    assert collapse_table([{"class": "a", "verdict": "sound", "reason": ""}]).rows[0][-1] == "sound"

@@ -113,7 +113,10 @@ def test_a_series_has_the_same_axes_in_every_frame():
     said = texts(figure)[1]
     assert said.count("own kind 75%") == 3
     assert "the axes are the same in all" in said.lower()
+    assert "gray: real rows. the" in said.lower()
     assert_inside(figure)
+    moved = series_maps(maps, np.arange(20) % 2, class_names=["yes", "no"], moving=True)
+    assert "real rows, which move along with their encoder" in texts(moved)[1]
 
 
 NAMES = [f"a rather long class name with number {i} in the end" for i in range(20)]

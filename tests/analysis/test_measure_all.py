@@ -3,8 +3,17 @@
 import numpy as np
 import pytest
 
-from analysis import measure_all
-from analysis.metrics.summary import MEASURES, SHARES, TESTED
+from analysis import frechet_distance, measure_all
+from analysis.distances import as_generator
+from analysis.metrics.pool import Draw, Pool
+from analysis.metrics.summary import (
+    MEASURES,
+    SHARES,
+    TESTED,
+    WHOLE_ONLY,
+    _frechet_rows,
+    measure_sets,
+)
 
 LABELS = np.repeat([0, 1], 120)
 
@@ -21,7 +30,8 @@ def test_a_perfect_generator_is_at_the_floor():
     rng = np.random.default_rng(0)
     table = measure_all(draw(rng), LABELS, draw(rng), LABELS)
     assert table["class"].unique().tolist() == ["overall", 0, 1]
-    assert table["measure"].tolist() == [*MEASURES] * 3
+    of_class = [name for name in MEASURES if name not in WHOLE_ONLY]
+    assert table["measure"].tolist() == [*MEASURES, *of_class, *of_class]
     assert set(table["rows"]) == {120, 60}
     assert (table["note"] == "").all()
     tested = table["measure"].isin(TESTED)
@@ -95,6 +105,63 @@ def test_shares_at_their_bounds_keep_intervals_within():
     overall = table[(table["class"] == "overall") & table["measure"].isin(SHARES)]
     assert (overall["value"] == 0.0).all()
     assert (overall[["low", "high"]] == 0.0).all(axis=None)
+
+
+def test_variants_of_the_frechet_distance_stand_beside_their_floors():
+    """A shift by (1, 0, …) is 1 in any space that holds it, at any number of rows."""
+    rng = np.random.default_rng(6)
+    spread = np.geomspace(1.0, 0.05, 40)
+    real, other = rng.normal(size=(2, 300, 40)) * spread
+    table = measure_all(real, np.zeros(300), other + np.eye(40)[0], np.zeros(300), permutations=9)
+    whole = table[table["class"] == "overall"].set_index("measure")
+    for name in ("frechet_distance", "frechet_shrunk", "frechet_principal", "frechet_limit"):
+        found = whole.loc[name]
+        assert found["floor_low"] <= found["floor"] <= found["floor_high"] < found["low"]
+        assert found["value"] - found["floor"] == pytest.approx(1.0, abs=0.35)
+        assert found["rows"] == 150
+    bias = whole["floor"]
+    assert bias["frechet_limit"] == pytest.approx(0.0, abs=0.02)
+    assert bias["frechet_distance"] > bias["frechet_principal"] > 5 * abs(bias["frechet_limit"])
+    assert bias["frechet_shrunk"] < bias["frechet_distance"]
+    assert whole.loc["frechet_limit", "floor_low"] < 0.0  # not clipped
+
+
+def test_a_variant_is_the_mean_of_its_definition_over_halves():
+    rng = np.random.default_rng(7)
+    real, fake = draw(rng, 120), 0.5 * draw(rng, 120)
+    draws = Draw.of("overall", np.arange(120), np.arange(120, 240), 1, as_generator(0))
+    found = _frechet_rows(draws, Pool.of(real, fake, np.eye(4)))
+    both = np.concatenate([real, fake])
+    for row, measure, count in (
+        (found[1], lambda a, b: frechet_distance(a, b, covariance="ledoit-wolf"), 5),
+        (found[2], frechet_distance, 20),  # four of four directions are a rotation
+    ):
+        for at, key in ((2, "value"), (1, "floor")):
+            values = [measure(both[half[0]], both[half[at]]) for half in draws.halves[:count]]
+            assert row[key] == pytest.approx(np.mean(values), rel=1e-9)
+
+
+def test_few_rows_have_no_limit_and_classes_no_doubtful_distance():
+    rng = np.random.default_rng(8)
+    real, fake = rng.normal(size=(2, 120, 30))
+    labels = np.repeat(["many", "few"], [80, 40])
+    table = measure_all(real, labels, fake, labels, permutations=9)
+    for label, size in (("overall", 60), ("few", 20)):
+        limit = cell(table, label, "frechet_limit")
+        assert np.isnan(limit["value"])
+        assert limit["note"] == f"{size} rows; the limit in 16 directions needs 128"
+    assert np.isnan(cell(table, "few", "frechet_principal")["value"])
+    assert cell(table, "overall", "frechet_principal")["value"] > 0.0
+
+
+def test_several_sets_at_once_are_each_as_if_alone():
+    rng = np.random.default_rng(9)
+    real, sets, labels = draw(rng, 60), [draw(rng, 60), 0.5 * draw(rng, 60)], LABELS[::4]
+    for most in (2000, 50):
+        options = {"permutations": 9, "most": most, "rng": 3}
+        together = measure_sets(real, labels, sets, labels, **options)
+        for table, fake in zip(together, sets, strict=True):
+            assert table.equals(measure_all(real, labels, fake, labels, **options))
 
 
 def test_a_seed_repeats_itself_and_many_rows_are_drawn_from():

@@ -26,7 +26,7 @@ def test_says_what_was_trained_and_how_well_each_task_does(make_multitask_run):
     assert "sentiment, macro F1" in page.text
     assert "paraphrase.csv 141,498 0 2 mlp concat" in page.text
     assert "similarity: 10 rows have no label" in page.text
-    assert "train 150.25 s" in page.text
+    assert "train 150.2 s" in page.text
     assert "No baseline" not in page.text
 
 

@@ -1,10 +1,16 @@
 """Figures: what they draw, how they cope with hard input, and equal bytes for equal input."""
 
+import io
+
 import numpy as np
 import pytest
 from matplotlib import rcParams
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from PIL import Image
 
 from analysis import Score, comparison_bars, learning_curves, render
+from analysis.style import COLORS
 from analysis.words import shortened
 
 
@@ -27,6 +33,24 @@ def test_bars_are_sorted_with_the_model_in_bold():
     assert [label.get_text() for label in labels] == ["method 2", "method 0", "method 1"]
     assert [label.get_fontweight() for label in labels] == ["normal", "bold", "normal"]
     assert {"50.0%", "70.0%", "30.0%"} <= set(texts(figure))
+
+
+def test_pixels_keep_the_colors_of_small_classes_and_of_the_paper():
+    figure = Figure(figsize=(4, 3))
+    axis = figure.subplots()
+    axis.imshow(np.linspace(0, 1, 900).reshape(30, 30), cmap="turbo")  # many colors
+    for place, color in enumerate(COLORS):
+        axis.plot(3 * place, 3, "s", color=color, ms=6)
+    picture = np.asarray(Image.open(io.BytesIO(render(figure))).convert("RGB")).astype(int)
+    assert (picture[0, 0] == 255).all()
+    for color in COLORS:
+        wanted = np.round(255 * np.array(to_rgb(color)))
+        assert np.abs(picture - wanted).max(axis=-1).min() <= 4, color
+    full = io.BytesIO()
+    figure.savefig(full, format="png", dpi=150)
+    exact = np.asarray(Image.open(full).convert("RGB")).astype(int)
+    assert np.abs(exact - picture).mean() < 4
+    assert len(render(figure)) < len(full.getvalue())
 
 
 def test_curves_separate_losses_from_scores_and_skip_what_is_missing():

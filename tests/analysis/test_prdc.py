@@ -26,18 +26,30 @@ def test_equals_the_reference_where_nothing_ties(rows, fakes, k, capsys):
 def pair_by_pair(real, fake, k):
     """Decide on every pair by its own squared distance in float64."""
     whole = np.vstack([real, fake]) - real.mean(axis=0)
-    tolerance = 64 * np.finfo(float).eps * np.square(whole).sum(axis=1).max()
+    slack = 128 * np.finfo(float).eps
+    norms = np.split(np.square(whole).sum(axis=1), [len(real)])
     radii, duplicates = [], []
-    for rows in (real, fake):
+    for rows, norm in zip((real, fake), norms, strict=True):
         squared = cdist(rows, rows, "sqeuclidean")
         np.fill_diagonal(squared, np.inf)
         squared.sort(axis=1)
-        radii.append(squared[:, k - 1] + tolerance)
-        duplicates.append((squared[:, 0] <= tolerance).mean())
+        radii.append(squared[:, k - 1] + slack * (norm + squared[:, k - 1]))
+        duplicates.append((squared[:, 0] <= slack * norm).mean())
     squared = cdist(real, fake, "sqeuclidean")
     in_real, in_fake = squared <= radii[0][:, None], squared <= radii[1]
     shares = in_real.any(axis=0).mean(), in_fake.any(axis=1).mean()
     return *shares, in_real.sum() / (k * len(fake)), in_real.any(axis=1).mean(), *duplicates
+
+
+def test_a_fake_far_out_lends_the_others_no_slack():
+    """Rounding of the farthest row, taken for that of all, once put every row into every ball."""
+    rng = np.random.default_rng(0)
+    real, fake = rng.normal(size=(60, 8)), rng.normal(size=(60, 8)) + 6.0
+    assert prdc(real, fake) == PRDC(precision=0.0, recall=0.0, density=0.0, coverage=0.0)
+    fake[0] = 1e9
+    found = prdc(real, fake)
+    assert found == PRDC(precision=0.0, recall=0.0, density=0.0, coverage=0.0)
+    assert (found.real_duplicates, found.fake_duplicates) == (0.0, 0.0)
 
 
 @st.composite

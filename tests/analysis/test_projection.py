@@ -192,6 +192,38 @@ def test_fakes_that_drift_away_leave_the_clusters_of_the_joint_series():
     assert far.quality["same_kind"] == 1.0
 
 
+def test_real_rows_may_move_along_with_their_encoder():
+    real, fake = clusters(0, 60)[0], clusters(1, 60)[0]
+    turned = {"early": real[:, ::-1] + 3.0, "late": real}
+    fakes = {"early": fake[:, ::-1] + 3.0, "late": fake}
+    maps = map_series(turned, fakes, rng=5)
+    assert [(found.method, found.frame) for found in maps] == [
+        (method, frame) for method in ("tsne-joint", "pca") for frame in turned
+    ]
+    early, late = (found for found in maps if found.method == "pca")
+    rows = late.real_rows
+    np.testing.assert_array_equal(early.real_rows, rows)
+    alone = pca_map(real, fake, rng=5)
+    np.testing.assert_array_equal(late.points_real, alone.points_real)
+    # On the axes of the last frame: where the early rows are in its coordinates.
+    center = real[rows].mean(axis=0)
+    axes = np.linalg.lstsq(real[rows] - center, late.points_real, rcond=None)[0]
+    places = (turned["early"][rows] - center) @ axes
+    np.testing.assert_allclose(early.points_real, places, atol=1e-3)
+    joint = [found for found in maps if found.method == "tsne-joint"]
+    assert all(found.quality["same_kind"] < 0.65 for found in joint)
+
+
+def test_a_real_set_by_frame_has_the_frames_of_the_fakes():
+    with pytest.raises(
+        ValueError, match=r"real: found frames \['a'\]; want \['b'\], as fakes have"
+    ):
+        map_series({"a": np.eye(5)}, {"b": np.eye(5)})
+    both = {"a": np.eye(5), "b": np.eye(5)}
+    with pytest.raises(ValueError, match=r"real: found shape \(4, 5\) in 'b'; want \(5, 5\)"):
+        map_series({"a": np.eye(5), "b": np.eye(4, 5)}, both)
+
+
 class FakeUMAP:
     """Stands for umap-learn: the first two coordinates, and what it was asked for."""
 

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from analysis import frechet_distance, real_floor
+from analysis import Floor, frechet_distance, frechet_limit, real_floor
 
 
 def test_halves_are_disjoint_and_equal():
@@ -17,6 +18,28 @@ def test_halves_are_disjoint_and_equal():
     floor = real_floor(real, measure, repeats=3)
     assert seen == [(10, 10, set())] * 3
     assert (floor.mean, floor.standard_deviation, floor.size, floor.repeats) == (2.0, 1.0, 10, 3)
+
+
+def test_95_of_100_draws_lie_between_its_ends():
+    floor = Floor(mean=2.0, standard_deviation=1.0, size=10, repeats=3)
+    assert (floor.low, floor.high) == (
+        pytest.approx(2.0 - stats.t.ppf(0.975, 2)),
+        pytest.approx(2.0 + stats.t.ppf(0.975, 2)),
+    )
+    assert np.isnan(Floor(mean=2.0, standard_deviation=0.0, size=10, repeats=1).low)
+
+
+def test_variants_and_the_limit_have_floors_too():
+    rng = np.random.default_rng(2)
+    real, other = rng.normal(size=(2, 240, 6))
+    limit = real_floor(
+        real, lambda a, b: frechet_limit(a, b, components=3).value, other=other, size=200, rng=1
+    )
+    principal = real_floor(
+        real, lambda a, b: frechet_distance(a, b, components=3), other=other, size=200, rng=1
+    )
+    assert limit.low < 0.0 < limit.high
+    assert abs(limit.mean) < principal.mean / 2
 
 
 def test_a_floor_at_exactly_the_sizes_of_the_measure():

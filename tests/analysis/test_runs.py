@@ -1,8 +1,11 @@
 """Reading run directories: what is there is read, what is damaged is named on one line."""
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from analysis import read_run
+from analysis.report.pictures import WITH_REAL, pictures
 from tests.analysis.joint_run import MEASURES, write_joint_run
 from tests.analysis.multitask_run import CLASSES, write_multitask_run
 
@@ -48,6 +51,41 @@ def test_reads_what_was_made_for_each_task(tmp_path):
     assert (second.measures, len(second.fake.rows)) == ({}, 4)
     assert second.real.rows[0]["text"] == "paraphrase text 0"
     assert not read_run(write_multitask_run(tmp_path / "plain", evaluations=1)).generated
+
+
+def snapshot(folder, step, rows=15, **more):
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {"vectors": np.full((rows, 4), step, np.float32), "labels": np.zeros(rows, np.int64)}
+    save_file(tensors | more, folder / f"step-{step:08d}.safetensors")
+
+
+def test_reads_the_series_of_each_task_with_real_rows_that_moved(tmp_path):
+    root = write_joint_run(tmp_path / "joint", evaluations=1)
+    for step in (20, 0):
+        real = np.full((5, 4), step + 1, np.float32)
+        snapshot(root / "series" / "sentiment", step, real=real)
+        snapshot(root / "series" / "paraphrase", step)
+    (root / "figures").mkdir()
+    for task in ("sentiment", "paraphrase"):
+        (root / "figures" / f"maps-series-{task}.svg").write_text("<svg/>")
+    run = read_run(root)
+    moved, still = run.generated
+    assert list(moved.series) == list(moved.real_series) == ["step 0", "step 20"]
+    assert moved.series["step 20"].shape == (15, 4)
+    np.testing.assert_array_equal(moved.real_series["step 20"], np.full((5, 4), 21.0))
+    assert (list(still.series), dict(still.real_series)) == (["step 0", "step 20"], {})
+    drawn = pictures(run)
+    assert drawn["maps-series-sentiment"].caption.endswith(WITH_REAL)
+    assert WITH_REAL not in drawn["maps-series-paraphrase"].caption
+
+
+@pytest.mark.parametrize("real", [{}, {"real": np.zeros((6, 4), np.float32)}])
+def test_snapshots_that_do_not_fit_together_are_named(tmp_path, real):
+    root = write_joint_run(tmp_path / "joint", evaluations=1)
+    snapshot(root / "series" / "sentiment", 0, real=np.zeros((5, 4), np.float32))
+    snapshot(root / "series" / "sentiment", 10, **real)
+    with pytest.raises(ValueError, match=r"series/sentiment: damaged: found snapshots of unlike"):
+        read_run(root)
 
 
 @pytest.mark.parametrize("stage", ["contrastive", "adaptation"])

@@ -84,7 +84,11 @@ def test_the_page_is_safe_and_says_the_verdict(tmp_path):
     page = page_of(folder)
     assert "script" not in page.tags
     policy = [value for tag, name, value in page.attributes if (tag, name) == ("meta", "content")]
-    assert "default-src 'none'; img-src data:; style-src 'unsafe-inline'" in policy
+    assert any(
+        value.startswith("default-src 'none'; img-src data:; style-src 'sha256-")
+        and "script-src" not in value
+        for value in policy
+    )
     sources = [value for tag, name, value in page.attributes if name in ("src", "href")]
     assert len(sources) == 3
     assert all(source.startswith("data:image/") for source in sources)
@@ -159,11 +163,14 @@ def test_maps_show_values_support_and_the_control(tmp_path):
 
 def test_every_figure_of_a_depth_study_is_there(tmp_path):
     findings = findings_of(study_folder.depth_study(tmp_path, control=True, levels=2))
-    names = [drawing.name for drawing in drawings(findings)]
-    assert names[:3] == ["depth-accuracy", "depth-frechet_distance", "depth-lines"]
-    lines = drawings(findings)[2].figure
-    labels = [text for text in words(lines) if text]
-    assert {"real against real", "best baseline: logistic regression"} <= set(labels)
+    drawn = {drawing.name: drawing.figure for drawing in drawings(findings)}
+    names = ["depth-accuracy", "depth-frechet_distance", "depth-lines", "depth-neighborhoods"]
+    assert list(drawn)[:4] == names
+    assert not {"depth-use", "depth-fakes"} & set(drawn)  # nothing was measured or kept for them
+    assert {"real against real", "best baseline: logistic regression"} <= {
+        *words(drawn["depth-lines"])
+    }
+    assert {"Coverage", "real against real"} <= {*words(drawn["depth-neighborhoods"])}
 
 
 def test_text_grows_along_a_logarithmic_axis_with_room_for_none(tmp_path):

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 from sklearn.covariance import ledoit_wolf
 
-from analysis import classifier_two_sample, memorization, use_report
+from analysis import accuracy_interval, classifier_two_sample, memorization, use_report
 from analysis.metrics.utility import LinearClassifier, utility
 
 CLASSES = 3
@@ -110,6 +110,7 @@ def test_a_classifier_tells_fakes_that_differ(change, least):
     assert test.p_value == 1 / 200
     assert test.null == pytest.approx(0.5, abs=0.02)
     assert test.interval.low < test.accuracy < test.interval.high
+    assert test.null_interval.low < 0.5 < test.null_interval.high < test.accuracy
 
 
 def test_p_values_of_the_classifier_are_uniform_under_the_null():
@@ -133,6 +134,28 @@ def test_copies_are_found_and_new_rows_are_not():
     assert honest.p_value > 0.05
     assert honest.authenticity == pytest.approx(honest.authenticity_floor, abs=0.12)
     assert honest.copies < 0.05
+    assert copied.null_interval.low < 0.5 < copied.null_interval.high < 0.6
+    for found in (copied, honest):
+        for name, rows in (
+            ("authenticity", 200),
+            ("authenticity_floor", 200),
+            ("copies", 200),
+            ("copies_floor", 100),
+        ):
+            count = round(getattr(found, name) * rows)
+            assert getattr(found, f"{name}_interval") == accuracy_interval(count, rows)
+
+
+def test_what_chance_gives_lies_where_the_binomial_law_puts_it():
+    """Fakes that are alone with their nearest row are dealt out by the toss of a coin each."""
+    train, held_out = np.arange(0.0, 800.0, 2.0)[:, None], np.arange(1.0, 801.0, 2.0)[:, None]
+    fake = np.arange(0.0, 800.0, 8.0)[:, None] + 0.1
+    found = memorization(fake, train, held_out)
+    # 100 of 800 rows have a fake each; 400 are marked: hypergeometric.
+    low, high = stats.hypergeom.ppf((0.025, 0.975), 800, 100, 400) / 100
+    assert found.null_interval.low == pytest.approx(low, abs=0.015)
+    assert found.null_interval.high == pytest.approx(high, abs=0.015)
+    assert found.nearer_to_train == 1.0
 
 
 def test_fakes_in_the_dense_region_are_no_copies():
@@ -183,6 +206,8 @@ def test_the_report_has_a_row_a_measure_and_class_with_floors(real):
     assert whole["floor"].notna().all()
     assert (whole["low"] <= whole["value"]).all()
     assert (whole["value"] <= whole["high"]).all()
+    assert (whole["floor_low"] <= whole["floor"]).all()
+    assert (whole["floor"] <= whole["floor_high"]).all()
     rare = report[report["class"] == 2].set_index("measure")
     assert (rare["note"] == "not measured: 4 rows, 15 are needed").all()
     assert rare["value"].isna().all()

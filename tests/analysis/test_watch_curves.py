@@ -19,7 +19,7 @@ def test_diversity_has_a_panel_with_the_steps_of_warnings():
     assert rank.get_label() == "rank"
     assert list(rank.get_xdata()) == [20, 40]
     assert list(spread.get_ydata()) == [0.9, 0.3]
-    assert list(warned.get_xdata()) == [40, 40]
+    assert list(warned.get_xdata()) == [40]
     assert "a warning of collapse" in panel.get_xlabel()
     assert panel.get_ylim()[0] == 0.0
 
