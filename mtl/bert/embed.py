@@ -1,7 +1,8 @@
 """A corpus to its embedding matrix: batched by length, in bfloat16 where that pays, cached.
 
-Shapes: ``N`` rows, ``B`` batch, ``D`` embedding. Rows go through in windows; with a cache they
-are never all in memory. Pooling and output are float32 whatever the encoder computes in.
+Shapes: ``N`` rows, ``B`` batch, ``D`` embedding. Rows go through in windows; what is too large to
+be held (:mod:`mtl.rows`) is never all in memory. Pooling and output are float32 whatever the
+encoder computes in.
 """
 
 import hashlib
@@ -12,12 +13,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from mtl.bert.encoder import TextEncoder
-from mtl.bert.store import Matrix, read_matrix, write_matrix
+from mtl.bert.store import Matrix, read_matrix, unnamed_matrix, write_matrix
 from mtl.errors import InputError
 from mtl.text.collate import token_batches
 from mtl.text.data import Corpus
@@ -62,6 +62,8 @@ def embed_corpus(
 ) -> Embeddings:
     """Encode every row of a corpus, or read the vectors that an earlier run left.
 
+    What an interrupted run left in the cache is gone on with, window by window.
+
     Args:
         corpus: N rows of one or two texts.
         encoder: Where its weights are is where the work is done.
@@ -70,7 +72,8 @@ def embed_corpus(
         precision: ``float32``, ``bfloat16`` (autocast), or ``auto``: bfloat16 where the processor
             has instructions for it.
         token_budget: Tokens in one batch, padding included.
-        cache: Folder that holds cached matrices, such as :func:`cache_root`; None for no cache.
+        cache: Folder that holds cached matrices, such as :func:`cache_root`; None for no cache:
+            then what is too large for memory goes to a file there that has no name.
         progress: Called with the rows done and N, whenever a batch is done.
 
     Returns:
@@ -91,9 +94,9 @@ def embed_corpus(
             progress(len(corpus), len(corpus))
         return Embeddings(stored, fingerprint, folder, cached=True)
     encode = partial(_encode, encoder=encoder, precision=effective, token_budget=token_budget)
-    parts = _windows(corpus, encode, mode=mode, progress=progress)
+    parts = partial(_windows, corpus, encode, mode=mode, progress=progress)
     if folder is None:
-        vectors = _gather(parts, shape=shape)
+        vectors = unnamed_matrix(cache_root(), parts, shape=shape)
     else:
         vectors = write_matrix(folder, parts, shape=shape)
     return Embeddings(vectors, fingerprint, folder, cached=False)
@@ -152,13 +155,14 @@ def _fingerprint(corpus: Corpus, encoder: TextEncoder, *, mode: str, precision: 
 def _windows(
     corpus: Corpus,
     encode: Callable[..., Tensor],
+    first: int,
     *,
     mode: str,
     progress: Progress | None,
 ) -> Iterator[Matrix]:
-    """Yield the vectors of one window of rows after another."""
+    """Yield the vectors of one window of rows after another, from the first row wanted on."""
     total = len(corpus)
-    for start in range(0, total, WINDOW_ROWS):
+    for start in range(first, total, WINDOW_ROWS):
         texts = corpus.texts[start : start + WINDOW_ROWS]
         pairs = corpus.pairs[start : start + WINDOW_ROWS] if corpus.pairs is not None else None
 
@@ -216,13 +220,3 @@ def _encode(
             "its weights are damaged, or it needs --encoder.precision float32"
         )
     return h_BD[torch.tensor([position[row] for row in rows], device=device)]
-
-
-def _gather(parts: Iterator[Matrix], *, shape: tuple[int, int]) -> Matrix:
-    """Put the parts into one matrix."""
-    matrix = np.empty(shape, dtype=np.float32)
-    start = 0
-    for part in parts:
-        matrix[start : start + len(part)] = part
-        start += len(part)
-    return matrix

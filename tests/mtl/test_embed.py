@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from mtl import rows as of_rows
 from mtl.bert import embed
 from mtl.bert.embed import cache_root, embed_corpus, resolve_precision
 from mtl.bert.encoder import load_encoder
@@ -152,6 +153,45 @@ def test_second_run_reads_the_cache(encoder, tmp_path, monkeypatch):
     assert first.path == second.path == tmp_path / second.fingerprint
     np.testing.assert_array_equal(first.vectors, second.vectors)
     torch.from_numpy(second.vectors).mul_(2)  # writable, as far as its user is concerned
+
+
+def test_an_interrupted_embedding_goes_on_window_by_window(encoder, tmp_path, monkeypatch):
+    monkeypatch.setattr(embed, "WINDOW_ROWS", 2)
+    expected = embed_corpus(corpus_of(TEXTS), encoder, cache=tmp_path / "whole").vectors
+    forward, encoded = encoder.forward, []
+
+    def stop(batch):
+        encoded.append(len(batch.rows))
+        if len(encoded) == 3:
+            raise KeyboardInterrupt
+        return forward(batch)
+
+    monkeypatch.setattr(encoder, "forward", stop)
+    done = []
+    with pytest.raises(KeyboardInterrupt):
+        embed_corpus(corpus_of(TEXTS), encoder, token_budget=10_000, cache=tmp_path / "cut")
+    found = embed_corpus(
+        corpus_of(TEXTS),
+        encoder,
+        token_budget=10_000,
+        cache=tmp_path / "cut",
+        progress=lambda rows, total: done.append(rows),
+    )
+    assert not found.cached
+    assert min(done) > 4  # two windows of two rows were there
+    np.testing.assert_array_equal(found.vectors, expected)
+
+
+def test_without_a_cache_large_matrices_are_mapped_from_a_file_without_a_name(
+    encoder, tmp_path, monkeypatch
+):
+    expected = vectors_of(encoder, TEXTS)
+    monkeypatch.setattr(of_rows, "HELD_BYTES", 0)
+    monkeypatch.setenv("ACGAN_BERT_CACHE", str(tmp_path / "cache"))
+    found = vectors_of(encoder, TEXTS)
+    assert (expected.flags.writeable, found.flags.writeable) == (True, False)
+    np.testing.assert_array_equal(found, expected)
+    assert list((tmp_path / "cache").iterdir()) == []
 
 
 def test_labels_and_ids_do_not_enter_the_fingerprint(encoder, tmp_path):
