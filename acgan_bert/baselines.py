@@ -17,12 +17,16 @@ from acgan_bert.recipe import Recipe
 from acgan_bert.recipe_io import load_recipe
 from acgan_bert.trainer import TrainingRows, train_gan
 from acgan_bert.warm_start import held_out_likelihoods
+from mtl.rows import Rows, blocks
 
-Probabilities = Callable[[np.ndarray], np.ndarray]
+Probabilities = Callable[[Rows], np.ndarray]
 STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0)
 """Inverse penalties C that cross-validation chooses from."""
 SPREADING_ROWS = 20_000
 """Rows that label spreading can hold: its neighbor graph keeps them all."""
+SELF_TRAINING_ROWS = 100_000
+"""Rows that self-training is taught, whose regression needs all of them in memory, several times;
+a multiple of what pins down its few numbers."""
 
 SCRATCH_LEARNING_RATE = 1e-3
 """Step size of networks that start from nothing: at the published 5e-5 a few hundred steps would
@@ -33,7 +37,7 @@ def classifier_baselines(
     names: Sequence[str],
     rows: TrainingRows,
     recipe: Recipe,
-    vectors_to_score: Mapping[str, np.ndarray],
+    vectors_to_score: Mapping[str, Rows],
 ) -> dict[str, dict[str, np.ndarray]]:
     """Train each baseline once and let it judge every part.
 
@@ -65,25 +69,20 @@ def _logistic_regression(rows: TrainingRows, recipe: Recipe) -> Probabilities:
 @threadpool_limits.wrap(limits=1)
 def _self_training(rows: TrainingRows, recipe: Recipe) -> Probabilities:
     """The same classifier, taught its own predictions above 0.75 (scikit-learn's default)."""
-    known = rows.labels >= 0
-    unit = _unit(rows.vectors)
-    strength = _strength(unit[known], rows.labels[known], seed=recipe.seed)
+    used = _some_rows(rows, SELF_TRAINING_ROWS, seed=recipe.seed)
+    unit, labels = _unit(rows.vectors[used]), rows.labels[used]
+    known = labels >= 0
+    strength = _strength(unit[known], labels[known], seed=recipe.seed)
     if known.all():
-        return _probabilities(
-            LogisticRegression(C=strength, max_iter=1000).fit(unit, rows.labels), rows
-        )
+        return _probabilities(LogisticRegression(C=strength, max_iter=1000).fit(unit, labels), rows)
     model = SelfTrainingClassifier(LogisticRegression(C=strength, max_iter=1000))
-    return _probabilities(model.fit(unit, rows.labels), rows)
+    return _probabilities(model.fit(unit, labels), rows)
 
 
 @threadpool_limits.wrap(limits=1)
 def _label_spreading(rows: TrainingRows, recipe: Recipe) -> Probabilities:
     """Label spreading on the 10-neighbor graph; every labelled row, and unlabelled ones to fill."""
-    known = np.flatnonzero(rows.labels >= 0)
-    others = np.flatnonzero(rows.labels < 0)
-    room = max(0, SPREADING_ROWS - len(known))
-    kept = np.random.default_rng(recipe.seed).permutation(others)[:room]
-    used = np.sort(np.concatenate([known, kept]))
+    used = _some_rows(rows, SPREADING_ROWS, seed=recipe.seed)
     model = LabelSpreading(kernel="knn", n_neighbors=min(10, len(used) - 1), max_iter=100, tol=1e-2)
     return _probabilities(model.fit(_unit(rows.vectors[used]), rows.labels[used]), rows)
 
@@ -168,6 +167,15 @@ class ClassGaussian:
         return (self.means[labels] + noise @ self.root.T).astype(np.float32)
 
 
+def _some_rows(rows: TrainingRows, most: int, *, seed: int) -> np.ndarray:
+    """Return every labelled row, and unlabelled ones to fill, in order."""
+    known = np.flatnonzero(rows.labels >= 0)
+    others = np.flatnonzero(rows.labels < 0)
+    room = max(0, most - len(known))
+    kept = np.random.default_rng(seed).permutation(others)[:room]
+    return np.sort(np.concatenate([known, kept]))
+
+
 def _strength(vectors: np.ndarray, labels: np.ndarray, *, seed: int) -> float:
     """Choose the penalty by held-out likelihood; the middle one where there is none."""
     likelihoods = held_out_likelihoods(vectors, labels, STRENGTHS, seed=seed)
@@ -185,10 +193,12 @@ def _probabilities(model: LogisticRegression, rows: TrainingRows) -> Probabiliti
     A row that no label spread to has no probabilities at all: it gets equal ones.
     """
 
-    def judge(vectors: np.ndarray) -> np.ndarray:
+    def judge(vectors: Rows) -> np.ndarray:
         spread = np.zeros((len(vectors), len(rows.classes)))
         with np.errstate(invalid="ignore"):  # LabelSpreading divides 0 by 0 on such a row
-            spread[:, model.classes_] = model.predict_proba(_unit(vectors))
+            for start, block in blocks(vectors):
+                place = np.ix_(range(start, start + len(block)), model.classes_)
+                spread[place] = model.predict_proba(_unit(block))
         spread[np.isnan(spread).any(axis=1)] = 1.0 / len(rows.classes)
         return spread
 

@@ -81,7 +81,7 @@ def _maps(made: Generated, *, seed: int) -> list[Map]:
         return []
     maps = all_maps(real.vectors, fake.vectors, rng=seed)
     if len(made.series) > 1:
-        maps += map_series(real.vectors, made.series, rng=seed)
+        maps += map_series(made.real_series or real.vectors, made.series, rng=seed)
     return maps
 
 
@@ -102,5 +102,7 @@ def _map_figures(made: Generated, maps: Sequence[Map], of: str) -> Mapping[str, 
     if second:
         figures[f"maps-perplexity{of}"] = embedding_map(second, *labels, class_names=names)
     if series:
-        figures[f"maps-series{of}"] = series_maps(series, labels[1], class_names=names)
+        figures[f"maps-series{of}"] = series_maps(
+            series, labels[1], class_names=names, moving=bool(made.real_series)
+        )
     return figures

@@ -16,12 +16,12 @@ from torch import Tensor
 from acgan_bert.draws import generator_noise, view_noise
 from acgan_bert.gan.adversaries import ADVERSARIES
 from acgan_bert.gan.discriminator import one_hot_condition
-from acgan_bert.gan.space import PrincipalSpace
 from acgan_bert.gan.step import Batch, Game
 from acgan_bert.gan.streams import MemberStreams
 from acgan_bert.member import Member
 from acgan_bert.networks import Shape, build_discriminator, build_generator, build_weights
 from acgan_bert.players import Players
+from acgan_bert.real_rows import RealRows
 from acgan_bert.semisupervised import (
     PseudoLabels,
     TwoStreams,
@@ -30,30 +30,41 @@ from acgan_bert.semisupervised import (
     ramp,
 )
 from acgan_bert.starts import start_players
+from acgan_bert.transfer import Start
 from mtl.checkpoint import named, part_of
+from mtl.rows import Rows
 
 
 class Ensemble:
     """The state of training, advanced one step at a time.
 
     Args:
-        vectors: Real embeddings, (N, D) float32.
+        vectors: Real embeddings, (N, D) float32; read as they are drawn where they are many.
         members: What to train; at least one.
         num_classes: Number of classes C.
+        start: The players of another run that all members begin at.
 
     Raises:
         ValueError: Members disagree on something that shapes the program.
+        InputError: Their players cannot take over the weights of the other run's.
     """
 
-    def __init__(self, vectors: np.ndarray, members: Sequence[Member], *, num_classes: int) -> None:
+    def __init__(
+        self,
+        vectors: Rows,
+        members: Sequence[Member],
+        *,
+        num_classes: int,
+        start: Start | None = None,
+    ) -> None:
         _check_common(members)
         self.members, self.recipe = tuple(members), members[0].recipe
         self.shape = Shape.of([m.recipe for m in members], vectors.shape[1], (num_classes,))
         self.streams = MemberStreams([m.stream for m in members])
-        embeddings_ND = torch.from_numpy(np.ascontiguousarray(vectors, dtype=np.float32))
-        self.embeddings_ND = embeddings_ND
-        self.space = PrincipalSpace.fit(embeddings_ND)
-        self.real_ND = self.space.standardize(embeddings_ND)
+        if start is not None:
+            start.check_shape(self.shape)
+        self.real = RealRows(vectors, None if start is None else start.space())
+        self.space = self.real.space
         labels = [m.labels for m in members]
         self.labels_EN = torch.from_numpy(np.stack(labels).astype(np.int64)).clamp_min(-1)
         semisupervised, training = self.recipe.semisupervised, self.recipe.training
@@ -79,8 +90,10 @@ class Ensemble:
             adversary=ADVERSARIES[self.recipe.objective.name],
             weights=build_weights(self.recipe),
             classes=(num_classes,),
-            ridge_E=start_players(generator, discriminator, members, self.space, self.real_ND),
+            ridge_E=start_players(generator, discriminator, members, self.space, self.real),
         )
+        if start is not None:
+            start.hand_over(generator, discriminator, members)
         self.players = Players(generator, discriminator, [m.recipe for m in members])
         self.step_number = 0
 
@@ -125,7 +138,7 @@ class Ensemble:
         self.game.ridge_E = state["ridge"].clone()
         # The same axes as before: another machine's eigenvectors may have other signs.
         self.space.load_state_dict(part_of(state, "space."))
-        self.real_ND = self.space.standardize(self.embeddings_ND)
+        self.real.standardize()
         self.streams.load_state(part_of(state, "streams."))
         self.pseudo_labels.mean_EC.copy_(state["pseudo_labels.mean"])
         self.players.load_state(state)
@@ -144,7 +157,7 @@ class Ensemble:
         labels_EB = self.labels_EN[members_E1, rows_EB]
         # The second stream has no labels; a member whose rows are all labelled has no such stream.
         labels_EB[:, self.rows.num_labeled :].masked_fill_(self.rows.has_unlabeled_E1, -1)
-        real_EBD = self.real_ND[rows_EB]
+        real_EBD = self.real[rows_EB]
         targets_EBC, trust_EB = self._targets(real_EBD, labels_EB)
         rows, width = real_EBD.shape[1:]
         fake_labels_EBT = self.fake_labels.take(rows).unsqueeze(-1)

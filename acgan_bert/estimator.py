@@ -31,6 +31,7 @@ from acgan_bert.model import GANModel
 from acgan_bert.recipe import Recipe
 from acgan_bert.recipe_io import check_recipe, load_recipe
 from acgan_bert.trainer import TrainingRows, train_gan
+from acgan_bert.transfer import checked_start
 from mtl.bert.encoder import TextEncoder
 from mtl.errors import InputError
 from mtl.files import write_json
@@ -120,6 +121,11 @@ class ACGANBertClassifier(ClassifierMixin, BaseEstimator):
                 f"recipe {self.recipe}, mode {settings.encoder.mode}: the encoder is moved, for "
                 "which it needs texts; give a list of strings, or another recipe and mode frozen"
             )
+        if settings.training.start_from:
+            raise InputError(
+                f"recipe {self.recipe}: training.start_from needs texts, whose encoder can be "
+                "compared; give a list of strings, or leave it out"
+            )
         X = validate_data(self, X, dtype="numeric", ensure_min_samples=2)
         labels, self.classes_ = encode_labels(y, count=len(X))
         vectors = np.asarray(X, dtype=np.float32)
@@ -205,10 +211,11 @@ class ACGANBertClassifier(ClassifierMixin, BaseEstimator):
                 raise InputError(
                     "tasks: they are trained along with the encoder; use mode finetune"
                 )
+            checked_start(settings, self._opened(settings), rows.task)
             vectors = self._embed(rows.texts, settings)
             return train_gan(TrainingRows(vectors, rows.labels, rows.task.classes), settings)
         self.moved_ = deepcopy(self.moved_ or self._opened(settings))
-        return finetune(settings, rows, self.moved_, others=others)
+        return finetune(settings, rows, self.moved_, others=others)[0]
 
     def _resolved(self) -> Recipe:
         recipe = load_recipe(self.recipe)

@@ -8,7 +8,6 @@ a frozen one are to a GAN that was trained on them.
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -32,6 +31,7 @@ from mtl.bert.model import MultitaskModel, pair_input
 from mtl.choices import suggestion
 from mtl.errors import InputError
 from mtl.loop import train_multitask
+from mtl.record import Record
 from mtl.settings import LoopSettings, TaskData
 from mtl.text.data import Corpus
 from mtl.text.tokens import TokenizedCorpus
@@ -46,10 +46,10 @@ def finetune(
     *,
     dev: Corpus | None = None,
     others: Mapping[str, TaskRecipe] | None = None,
-    record: Callable[[dict[str, Any]], None] | None = None,
+    recorder: Callable[[JointGAN], Record] | None = None,
     checkpoint: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> GANModel:
+) -> tuple[GANModel, int]:
     """Train an encoder and a GAN on its vectors.
 
     Args:
@@ -59,13 +59,14 @@ def finetune(
         encoder: Trained in place; adapters are merged into its weights in the end.
         dev: Rows that are scored in training.
         others: Tasks that are trained along, by name, each with a head of its own.
-        record: Called with a flat mapping at each evaluation.
+        recorder: Is given the game at its start; what it returns is called with a flat mapping at
+            each evaluation.
         checkpoint: Directory of checkpoints; where it holds one, training goes on from it.
         progress: Called with (updates done, updates in all).
 
     Returns:
-        The trained GAN, its weights being the moving averages; of the update that was best on dev,
-        where there are dev rows.
+        The trained GAN, its weights being the moving averages; and the update that they are of:
+        the best on dev, where there are dev rows.
 
     Raises:
         InputError: The rows cannot be trained on in this way.
@@ -96,11 +97,11 @@ def finetune(
         data[name] = task_data(other[name], tokens(name, used), None)
     data = {name: replace(each, unlabeled_rows=beside) for name, each in data.items()}
     gan = JointGAN(model, data, recipe)
-    train_multitask(
+    outcome = train_multitask(
         model,
         data,
         loop,
-        record=watched(record, gan),
+        record=watched(recorder and recorder(gan), gan),
         checkpoint=checkpoint,
         progress=progress,
         companion=gan,
@@ -108,7 +109,7 @@ def finetune(
     if recipe.encoder.mode == "lora":
         merge_experts(encoder)
     encoder.eval().requires_grad_(False)
-    return task_models(gan)[task.name]
+    return task_models(gan)[task.name], outcome.best_update
 
 
 def _check(recipe: Recipe, rows: Corpus) -> None:

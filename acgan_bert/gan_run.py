@@ -18,6 +18,7 @@ from acgan_bert.baselines import classifier_baselines
 from acgan_bert.encoding import open_encoder, write_identity
 from acgan_bert.finetuning import finetune
 from acgan_bert.generator_judge import judge_generator, reference_for
+from acgan_bert.joint import JointGAN
 from acgan_bert.model import GANModel
 from acgan_bert.parts import Parts, read_parts
 from acgan_bert.progress import Stages
@@ -44,12 +45,15 @@ from acgan_bert.scores import (
 )
 from acgan_bert.setfit_peer import SETFIT, check_setfit, setfit_probabilities
 from acgan_bert.snapshots import Snapshots
+from acgan_bert.snapshots_beside import end_series, series_beside
 from acgan_bert.trackers import Tracker
 from acgan_bert.trainer import train_gan
+from acgan_bert.transfer import with_start
 from acgan_bert.vectors import PartVectors, embed_parts, sources_of
 from acgan_bert.watch import CollapseWatch, together
 from mtl.bert.encoder import TextEncoder
 from mtl.files import write_json
+from mtl.record import Record
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +76,8 @@ class GANJob:
         parts = read_parts(recipe.data, seed=recipe.seed)
         if SETFIT in recipe.report.baselines:
             check_setfit(parts.task)
-        return cls(recipe, parts, open_encoder(recipe.encoder))
+        encoder = open_encoder(recipe.encoder)
+        return cls(recipe, with_start(parts, recipe, encoder), encoder)
 
     @property
     def hashes(self) -> Mapping[str, Mapping[str, str]]:
@@ -89,16 +94,18 @@ class GANJob:
             logger.info("%s", note)
         plain = _Bench(self.recipe, self.parts, self.encoder, out, stages, tracker)
         bench = _move(plain)
+        result: dict[str, Any] = {"name": out.name, "task": self.parts.task.to_json()}
         if self.recipe.encoder.mode == "frozen":
             vectors = _embed(bench)
             model = _train(bench, vectors)
         else:
-            bench, model = _finetune(bench)
+            bench, model, result["best_update"] = _finetune(bench)
             vectors = _embed(bench)
         _save(bench, model, vectors)
-        result: dict[str, Any] = {"name": out.name, "task": self.parts.task.to_json()}
         result |= _compare(bench, model, vectors, plain)
         result["generator"], notes = _judge(bench, model, vectors)
+        if "best_update" in result:
+            end_series(out / SERIES, out / EMBEDDINGS, result["best_update"])
         split = self.parts.split
         result["labels"] = {"labeled": len(split.labeled), "unlabeled": len(split.unlabeled)}
         result["seconds"] = stages.seconds
@@ -185,34 +192,39 @@ def _snapshots(bench: _Bench, vectors: PartVectors) -> Snapshots | None:
     return Snapshots(bench.out / SERIES, reference.labels, classes=classes, recipe=bench.recipe)
 
 
-def _finetune(bench: _Bench) -> tuple[_Bench, GANModel]:
+def _finetune(bench: _Bench) -> tuple[_Bench, GANModel, int]:
     """Train a copy of the encoder and the GAN together, from their checkpoint where there is one.
 
     Returns:
-        The bench with the encoder as it is then, and the model.
+        The bench with the encoder as it is then, the model, and the update that they are of.
     """
-    encoder, metrics = (
-        deepcopy(bench.encoder),
-        MetricsLog(bench.out / METRICS, tracker=bench.tracker),
-    )
-    conflicts = StepLog(bench.out / CONFLICTS)
+    encoder, training = deepcopy(bench.encoder), bench.recipe.training
+    metrics = MetricsLog(bench.out / METRICS, tracker=bench.tracker)
+    conflicts, name = StepLog(bench.out / CONFLICTS), bench.parts.task.name
 
-    def record(row: dict[str, Any]) -> None:
-        conflicts.append(row["step"], row.pop("conflicts"))
-        metrics(row)
+    def recorder(gan: JointGAN) -> Record:
+        evaluations = training.steps, training.eval_every_steps
+        look = series_beside(gan, {name: bench.parts}, {name: bench.out / SERIES}, *evaluations)
 
-    with bench.stages("train", bench.recipe.training.steps) as advance:
-        model = finetune(
+        def record(row: dict[str, Any]) -> None:
+            conflicts.append(row["step"], row.pop("conflicts"))
+            metrics(row)
+            look(row["step"])
+
+        return record
+
+    with bench.stages("train", training.steps) as advance:
+        model, kept = finetune(
             bench.recipe,
             bench.parts.hidden().select(bench.parts.rows()),
             encoder,
             dev=bench.parts.dev,
-            record=record,
+            recorder=recorder,
             checkpoint=bench.out / CHECKPOINT / "training",
             progress=advance,
         )
     bench.stages.seconds["train"] = round(metrics.seconds(), 3)
-    return replace(bench, encoder=encoder, moved=True), model
+    return replace(bench, encoder=encoder, moved=True), model, kept
 
 
 def _save(bench: _Bench, model: GANModel, vectors: PartVectors) -> None:
@@ -240,8 +252,7 @@ def _compare(bench: _Bench, model: GANModel, vectors: PartVectors, plain: _Bench
     if not held_out:
         return result
     on, corpus = next(iter(held_out.items()))
-    to_score = vectors.held_out[on].vectors
-    doubts = rejection(judged[on], model.p_fake(to_score), corpus.labels)
+    doubts = rejection(judged[on], model.p_fake(vectors.held_out[on].vectors), corpus.labels)
     result["rejection"] = {"on": on, "rows": len(corpus)} | doubts
     if not names:
         return result

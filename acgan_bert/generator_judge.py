@@ -60,20 +60,6 @@ def judge_generator(
     return measures, notes
 
 
-def measure_generator(
-    model: GANModel,
-    rows: TrainingRows,
-    *,
-    held_out: Mapping[str, HeldOut],
-    parts: Parts,
-    recipe: Recipe,
-) -> dict[str, Any]:
-    """Return the measures of :func:`judge_generator`, and write nothing."""
-    reference = reference_for(rows, held_out, parts, recipe)
-    fake = model.sample(reference.labels, seed=recipe.seed)
-    return judge(reference, fake, rows, seed=recipe.seed)
-
-
 def reference_for(
     rows: TrainingRows, held_out: Mapping[str, HeldOut], parts: Parts, recipe: Recipe
 ) -> Reference:

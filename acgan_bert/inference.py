@@ -28,6 +28,7 @@ from mtl.bert.embed import Embeddings
 from mtl.bert.model import MultitaskModel
 from mtl.errors import InputError
 from mtl.files import write_bytes, write_text
+from mtl.rows import Rows, select
 from mtl.scores import expected_score
 from mtl.text.data import Columns, Corpus, read_corpus
 from mtl.text.tasks import Task
@@ -242,7 +243,7 @@ def _named_task(run: Path, task: str, names: Sequence[str]) -> str:
     return task or names[0]
 
 
-def _training_vectors(run: Path, recipe: Recipe, task: str) -> NDArray[np.float32] | None:
+def _training_vectors(run: Path, recipe: Recipe, task: str) -> Rows | None:
     """Embed the rows that the generator was trained on again; None where they have changed."""
     try:
         if task:
@@ -259,7 +260,7 @@ def _training_vectors(run: Path, recipe: Recipe, task: str) -> NDArray[np.float3
         return None
     shared = not (run / MODEL / ENCODER_FOLDER).is_dir()
     vectors = embed_rows(parts.pool, encoder, recipe.encoder, cached=shared).vectors
-    return vectors[parts.pool_rows(parts.train)[parts.rows()]]
+    return select(vectors, parts.pool_rows(parts.train)[parts.rows()])
 
 
 def _write_matrix(out: Path, corpus: Corpus, embeddings: Embeddings) -> None:

@@ -69,13 +69,11 @@ def finish_players(
         if "dev" in held_out:
             trained.calibrate(held_out["dev"].vectors, held_out["dev"].labels)
         trained.save_pretrained(out / MODEL / PLAYERS / name)
-        labels = task.corpus.labels[rows]
-        split = replace(parts[name].split, labeled=rows[labels >= 0])
         measures[name], said = judge_generator(
             trained,
-            TrainingRows(vectors, labels, kind.classes),
+            TrainingRows(vectors, task.corpus.labels[rows], kind.classes),
             held_out=held_out,
-            parts=replace(parts[name], train=task.corpus, split=split),  # the rows looked at
+            parts=judged_parts(parts[name], task.corpus, seed=gan.recipe.seed),
             folder=out / EMBEDDINGS / name,
             recipe=gan.recipe,
         )
@@ -87,6 +85,13 @@ def finish_players(
             said += rejection_notes(measures[name]["rejection"])
         notes += [f"{name}: {note}" for note in said]
     return measures, notes
+
+
+def judged_parts(parts: Parts, corpus: Corpus, *, seed: int) -> Parts:
+    """Return the text of a task with its training rows, of which those looked at are labelled."""
+    rows = chosen_rows(corpus.labels, seed=seed)
+    split = replace(parts.split, labeled=rows[corpus.labels[rows] >= 0])
+    return replace(parts, train=corpus, split=split)
 
 
 def text_vectors(model: MultitaskModel, task: str, corpus: Corpus) -> np.ndarray:

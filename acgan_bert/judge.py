@@ -6,6 +6,7 @@ generator must beat before it means anything.
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,16 +21,17 @@ from acgan_bert.model import GANModel
 from acgan_bert.rundir import EMBEDDINGS
 from acgan_bert.trainer import HeldOut, TrainingRows
 from analysis import (
-    collapse_report,
-    measure_all,
     memorized,
     nearest_real,
     read_run,
     read_samples,
     typicality,
 )
+from analysis.metrics.collapse import collapse_reports
+from analysis.metrics.summary import measure_sets
 from mtl.errors import InputError
 from mtl.files import damage, directory_write, write_bytes, write_text
+from mtl.rows import Rows
 from mtl.text.data import Corpus
 
 Vectors = NDArray[np.float32]
@@ -93,34 +95,40 @@ def _describe(corpus: Corpus, row: int, label: int) -> dict[str, Any]:
 
 def measure(
     reference: Reference,
-    fake: Vectors,
+    fakes: Sequence[Vectors],
     *,
     classes: tuple[str, ...],
     training: Vectors | None,
     seed: int,
-) -> dict[str, Any]:
-    """Measure fakes, one for each reference row and of its class, in the same order.
+) -> list[dict[str, Any]]:
+    """Measure sets of fakes, each with one for each reference row and of its class, in that order.
 
     Everything here depends on the number of rows. So distances and neighborhoods are means over
-    halves of the rows and of the fakes, and their floors over halves of the real rows.
+    halves of the rows and of the fakes, and their floors over halves of the real rows; floors and
+    limits are found once for all sets.
 
     Returns:
-        Overall measures by name, and the floors among them; ``measures``, the rows of
+        Of each set: overall measures by name, and the floors among them; ``measures``, the rows of
         :func:`analysis.measure_all` with intervals and p-values, overall and by class; and
         ``collapse``.
     """
     real, labels = reference.vectors, reference.labels
-    found = collapse_report(real, labels, fake, labels, train=training, rng=seed)
-    collapse = records(found, classes)
-    table = measure_all(real, labels, fake, labels, k=PRDC_NEIGHBORS, rng=seed)
-    measures = records(table, classes)
+    reports = collapse_reports(real, labels, fakes, labels, train=training, rng=seed)
+    tables = measure_sets(real, labels, fakes, labels, k=PRDC_NEIGHBORS, rng=seed)
+    return [
+        _named(records(table, classes), records(report, classes)) | {"on": reference.on}
+        for table, report in zip(tables, reports, strict=True)
+    ]
+
+
+def _named(measures: list[dict[str, Any]], collapse: list[dict[str, Any]]) -> dict[str, Any]:
+    """Put the measures of the whole under their names, and the tables behind them."""
     overall = {row["measure"]: row for row in measures if row["class"] == "overall"}
     return {
         **{name: overall[name]["value"] for name in KEYS},
         **{f"{KEYS[name]}_floor": overall[name]["floor"] for name in KEYS},
         "label_recovery": collapse[-1]["conditional_accuracy"],
         "label_recovery_floor": collapse[-1]["conditional_floor"],
-        "on": reference.on,
         "rows": overall["frechet_distance"]["rows"],
         "measures": measures,
         "collapse": collapse,
@@ -159,10 +167,8 @@ def judge(reference: Reference, fake: Vectors, rows: TrainingRows, *, seed: int)
         rows.vectors[labeled], rows.labels[labeled], num_classes=len(rows.classes)
     )
     training = None if reference.on == "train" else _thinned(rows.vectors)
-    simple, own = (
-        measure(reference, made, classes=rows.classes, training=training, seed=seed)
-        for made in (gaussian.sample(reference.labels, seed=seed), fake)
-    )
+    both = (gaussian.sample(reference.labels, seed=seed), fake)
+    simple, own = measure(reference, both, classes=rows.classes, training=training, seed=seed)
     return own | {"baselines": {"class_gaussian": simple}}
 
 
@@ -172,7 +178,7 @@ def describe_fakes(
     labels: Labels,
     *,
     reference: Reference,
-    training: Vectors | None,
+    training: Rows | None,
 ) -> list[dict[str, Any]]:
     """Say of each fake what it is near, which class it is taken for, and whether it is a copy.
 
@@ -211,7 +217,7 @@ def describe_fakes(
     ]
 
 
-def _thinned(training: Vectors) -> Vectors:
+def _thinned(training: Rows) -> Vectors:
     step = -(-len(training) // MOST_TRAINING_ROWS)
     return training[::step]
 

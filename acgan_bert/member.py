@@ -16,3 +16,5 @@ class Member:
     """(N,) class indices; -1: unlabelled, used; -2: not used."""
     stream: int
     """Seed of every random number of this member."""
+    place: int = 0
+    """Among the members of its run."""

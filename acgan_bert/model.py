@@ -16,6 +16,7 @@ from acgan_bert.gan.space import PrincipalSpace
 from acgan_bert.gan.streams import MemberStreams
 from acgan_bert.networks import Shape, build_discriminator, build_generator
 from mtl.calibration import fit_temperature, tempered
+from mtl.rows import Rows
 from mtl.saved import WEIGHTS, SavedModel
 
 BLOCK_ROWS = 8192
@@ -61,12 +62,12 @@ class GANModel(SavedModel):
         """Width D of the embeddings."""
         return self.shape.embedding_width
 
-    def predict_proba(self, vectors: np.ndarray) -> np.ndarray:
+    def predict_proba(self, vectors: Rows) -> np.ndarray:
         """Return class probabilities (N, C), averaged over the members, then tempered."""
         # One temperature of the average: averaging flattens, by how much the members cannot know.
         return tempered(self.member_probabilities(vectors).mean(0), self.temperature)
 
-    def calibrate(self, vectors: np.ndarray, labels: np.ndarray) -> None:
+    def calibrate(self, vectors: Rows, labels: np.ndarray) -> None:
         """Fit the temperature, which the probabilities have from then on.
 
         Args:
@@ -77,12 +78,12 @@ class GANModel(SavedModel):
             logits = np.log(self.member_probabilities(vectors).mean(0))
         self.temperature = fit_temperature(logits, labels)
 
-    def member_probabilities(self, vectors: np.ndarray) -> np.ndarray:
+    def member_probabilities(self, vectors: Rows) -> np.ndarray:
         """Return each member's class probabilities, (E, N, C) float64; they have no temperature."""
         blocks = [judged[0] for judged in self._judge(vectors)]
         return np.concatenate(blocks, axis=1)
 
-    def p_fake(self, vectors: np.ndarray) -> np.ndarray:
+    def p_fake(self, vectors: Rows) -> np.ndarray:
         """Return how far rows are taken for this generator's fakes, (N,), over the members.
 
         It is σ(-source score): around 0.5 where fakes are good, and a share only where the source
@@ -151,11 +152,12 @@ class GANModel(SavedModel):
             "space": self.space,
         }
 
-    def _judge(self, vectors: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    def _judge(self, vectors: Rows) -> list[tuple[np.ndarray, np.ndarray]]:
         """Return class probabilities (E, n, C) and fake probabilities (E, n), block by block."""
         judged = []
         for start in range(0, max(1, len(vectors)), BLOCK_ROWS):
-            block = np.ascontiguousarray(vectors[start : start + BLOCK_ROWS], dtype=np.float32)
+            # A copy: torch warns of an array that cannot be written to.
+            block = np.array(vectors[start : start + BLOCK_ROWS], dtype=np.float32)
             x_ND = self.space.standardize(torch.from_numpy(block))
             seen_END = self.discriminator.view(x_ND.double())
             classes_ENC = self.discriminator(seen_END).classes[0].softmax(-1)

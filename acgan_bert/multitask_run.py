@@ -5,7 +5,7 @@ where the recipe has one beside.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -14,7 +14,7 @@ import torch
 
 from acgan_bert.encoding import open_encoder
 from acgan_bert.joint import JointGAN
-from acgan_bert.joint_run import finish_players, unlabeled_rows
+from acgan_bert.joint_run import finish_players, judged_parts, unlabeled_rows
 from acgan_bert.multitask_settings import (
     contrastive_settings,
     head_settings,
@@ -31,13 +31,16 @@ from acgan_bert.rundir import (
     CHECKPOINT,
     CONFLICTS,
     CONTRASTIVE,
+    EMBEDDINGS,
     METRICS,
     MODEL,
     RESULT,
+    SERIES,
     MetricsLog,
     StepLog,
 )
 from acgan_bert.scores import calibration_note
+from acgan_bert.snapshots_beside import end_series, series_beside
 from acgan_bert.trackers import Tracker
 from acgan_bert.watch_beside import watched
 from mtl.bert.encoder import TextEncoder
@@ -95,10 +98,11 @@ class MultitaskJob:
         for note in notes:
             logger.info("%s", note)
         model, data = self._build(), self._data(unlabeled=self._beside() > 0)
-        self._check(model, data)
+        evaluations = self._check(model, data)
         self._pretrain(model, out, stages)
         gan = JointGAN(model, data, self.recipe) if self.recipe.gan else None
-        outcome = self._train(_Training(model, data, gan), out, stages, tracker)
+        look = self._series(gan, data, out, evaluations)
+        outcome = self._train(_Training(model, data, gan, look), out, stages, tracker)
         if not is_main():
             return
         with stages("calibrate"):
@@ -122,17 +126,41 @@ class MultitaskJob:
         if gan is not None:
             with stages("measure"):
                 finished = finish_players(gan, data, self.parts, out=out)
+            for name in data:
+                end_series(out / SERIES / name, out / EMBEDDINGS / name, outcome.best_update)
             result["generator"], said = finished
             notes += said
         write_json(out / RESULT, result | {"seconds": stages.seconds, "notes": notes})
 
-    def _check(self, model: MultitaskModel, data: Mapping[str, TaskData]) -> None:
-        """Refuse now what training would refuse only after the stage ahead, or the GAN's start."""
+    def _check(self, model: MultitaskModel, data: Mapping[str, TaskData]) -> tuple[int, int]:
+        """Refuse now what training would refuse only after the stage ahead, or the GAN's start.
+
+        Returns:
+            The updates that there will be, and those from one evaluation to the next.
+        """
         loop = loop_settings(self.recipe)
         if self.recipe.gan:  # its losses are merged along, and there are several in any turn
             make_surgery(loop.surgery, tasks=2 * len(data) + 1, seed=loop.seed)
             loop = replace(loop, surgery="sum")
-        MultitaskTrainer(model, data, loop)
+        trainer = MultitaskTrainer(model, data, loop)
+        return trainer.updates, loop.evaluate_every or trainer.schedule.turns_per_epoch
+
+    def _series(
+        self,
+        gan: JointGAN | None,
+        data: Mapping[str, TaskData],
+        out: Path,
+        evaluations: tuple[int, int],
+    ) -> Callable[[int], None]:
+        """Keep real rows and fakes of each task as both move, where they will be drawn."""
+        if gan is None or not is_main():
+            return lambda _: None
+        parts = {
+            name: judged_parts(self.parts[name], task.train.corpus, seed=self.recipe.seed)
+            for name, task in data.items()
+        }
+        folders = {name: out / SERIES / name for name in data}
+        return series_beside(gan, parts, folders, *evaluations)
 
     def _calibration_notes(self, model: MultitaskModel) -> list[str]:
         """Say of each class task whether its probabilities were calibrated."""
@@ -203,6 +231,7 @@ class MultitaskJob:
         def record(row: dict[str, Any]) -> None:
             conflicts.append(row["step"], row.pop("conflicts"))
             metrics(row)
+            training.look(row["step"])
 
         with stages("train") as advance:
             outcome = train_multitask(
@@ -234,6 +263,8 @@ class _Training:
     model: MultitaskModel
     data: Mapping[str, TaskData]
     gan: JointGAN | None
+    look: Callable[[int], None]
+    """Called with the number of each update after which there is a record."""
 
 
 def _calibrated(model: MultitaskModel, data: Mapping[str, TaskData]) -> dict[str, dict[str, Any]]:

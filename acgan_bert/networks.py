@@ -69,6 +69,24 @@ class Shape:
         """Return a dictionary that JSON can hold."""
         return asdict(self)
 
+    def settings(self) -> dict[str, int | str | bool | tuple[int, ...]]:
+        """Return what weights of this shape depend on but the classes, under a recipe's keys.
+
+        What members differ in is listed by member. The width of an embedding has no key.
+        """
+        return {
+            "embedding_width": self.embedding_width,
+            "generator.noise": self.noise,
+            "generator.noise_width": self.noise_width,
+            "generator.depth": _common(self.generator.depths),
+            "generator.width": _common(self.generator.widths),
+            "generator.linear_skip": self.generator_skip,
+            "discriminator.depth": _common(self.discriminator.depths),
+            "discriminator.width": _common(self.discriminator.widths),
+            "discriminator.linear_skip": self.discriminator_skip,
+            "discriminator.spectral_norm": self.discriminator.spectral_norm,
+        }
+
     @property
     def members(self) -> int:
         """Number of members E."""
@@ -129,6 +147,10 @@ def _size(
         tuple(section.dropout for section in sections),
         spectral_norm,
     )
+
+
+def _common(sizes: tuple[int, ...]) -> int | tuple[int, ...]:
+    return sizes[0] if len(set(sizes)) == 1 else sizes
 
 
 def _tuples(content: dict[str, Any]) -> dict[str, Any]:

@@ -193,6 +193,8 @@ class TrainingRecipe:
     """Steps between two checkpoints."""
     log_with: str = ""
     """Tracker that accelerate knows, such as tensorboard or wandb; empty: none."""
+    start_from: str = ""
+    """Finished run, or its model/, whose players training begins at; empty: at new ones."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

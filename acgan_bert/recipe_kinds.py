@@ -50,8 +50,14 @@ def check_kind(recipe: Recipe) -> None:
         hint = next((hint for starts, hint in foreign if key.startswith(starts)), "")
         if hint:
             raise InputError(f"{key} is {hint}, but this recipe trains {what}")
-    if recipe.gan and (tasks or recipe.encoder.mode != "frozen"):
+    beside = recipe.gan and (bool(tasks) or recipe.encoder.mode != "frozen")
+    if beside:
         _check_beside(recipe)
+    if recipe.training.start_from and (beside or recipe.adaptation.updates):
+        raise InputError(
+            f"training.start_from: {recipe.training.start_from}, but this recipe moves the encoder "
+            "whose vectors the players there know; leave it out, or keep the encoder frozen"
+        )
 
 
 def _foreign(recipe: Recipe, tasks: list[str]) -> tuple[str, list[tuple[tuple[str, ...], str]]]:

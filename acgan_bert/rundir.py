@@ -222,8 +222,8 @@ def read_recipe(run: Path) -> Recipe:
 def located(recipe: Recipe, start: Path) -> Recipe:
     """Take the relative paths of a recipe from a folder, where they are not found from here."""
     sources = [f"{part}.{name}" for part in ("data", *TASKS) for name in ("train", "dev", "test")]
-    paths = {key: _located(value_at(recipe, key), start) for key in (*sources, "encoder.name")}
-    return apply(recipe, paths)
+    keys = (*sources, "encoder.name", "training.start_from")
+    return apply(recipe, {key: _located(value_at(recipe, key), start) for key in keys})
 
 
 def digest(text: str) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from safetensors.numpy import save
 
 from acgan_bert.ensemble import Ensemble
-from acgan_bert.recipe import Recipe, TrainingRecipe
+from acgan_bert.recipe import Recipe
 from acgan_bert.trainer import model_of
 from mtl.files import write_bytes
 
@@ -36,7 +36,8 @@ class Snapshots:
         self, folder: Path, labels: np.ndarray, *, classes: tuple[str, ...], recipe: Recipe
     ) -> None:
         self._folder, self._labels, self._classes = folder, labels, classes
-        self._seed, self._steps = recipe.seed, snapshot_steps(recipe.training)
+        self._seed, training = recipe.seed, recipe.training
+        self._steps = snapshot_steps(training.steps, training.eval_every_steps)
 
     def __call__(self, ensemble: Ensemble) -> Mapping[str, float]:
         """Write a snapshot if it is time for one; returns nothing to record."""
@@ -44,20 +45,32 @@ class Snapshots:
             fake = model_of(ensemble, self._classes).sample(self._labels, seed=self._seed)
             tensors = {"vectors": fake[:MOST_ROWS], "labels": self._labels[:MOST_ROWS]}
             self._folder.mkdir(exist_ok=True)
-            name = f"step-{ensemble.step_number:08d}.safetensors"
-            write_bytes(self._folder / name, save(tensors))
+            write_bytes(self._folder / snapshot_name(ensemble.step_number), save(tensors))
         return {}
 
 
-def snapshot_steps(training: TrainingRecipe) -> list[int]:
-    """Return the steps after which fakes are kept: 0, and evaluations, closer in the beginning.
+def snapshot_name(step: int | str) -> str:
+    """Return the name of a file; ``*`` matches those of every step.
 
     Example:
-        >>> snapshot_steps(TrainingRecipe(steps=200, eval_every_steps=10))
+        >>> snapshot_name(50), snapshot_name("*")
+        ('step-00000050.safetensors', 'step-*.safetensors')
+    """
+    return f"step-{step if step == '*' else f'{step:08d}'}.safetensors"
+
+
+def snapshot_steps(steps: int, every: int) -> list[int]:
+    """Return the steps after which fakes are kept: 0, and evaluations, closer in the beginning.
+
+    Args:
+        steps: How many there are; the last is an evaluation.
+        every: Steps from one evaluation to the next.
+
+    Example:
+        >>> snapshot_steps(200, 10)
         [0, 10, 20, 50, 90, 140, 200]
     """
-    evaluations = [*range(training.eval_every_steps, training.steps, training.eval_every_steps)]
-    evaluations.append(training.steps)
+    evaluations = [*range(every, steps, every), steps]
     # A generator moves fastest in the beginning.
     shares = np.arange(1, MOST_LATER + 1) ** 2 / MOST_LATER**2
     places = np.maximum(np.rint(shares * len(evaluations)).astype(int), 1) - 1

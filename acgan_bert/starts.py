@@ -16,6 +16,7 @@ from acgan_bert.gan.generator import Generator
 from acgan_bert.gan.layers import linears
 from acgan_bert.gan.space import PrincipalSpace
 from acgan_bert.member import Member
+from acgan_bert.real_rows import RealRows
 from acgan_bert.recipe import Recipe
 from acgan_bert.warm_start import (
     SHRINKAGE,
@@ -36,7 +37,7 @@ def start_players(
     discriminator: Discriminator,
     members: Sequence[Member],
     space: PrincipalSpace,
-    real_ND: Tensor,
+    real: RealRows | Tensor,
 ) -> Tensor:
     """Choose what each member sees, and start the skips as its recipe asks, their MLPs silent.
 
@@ -45,7 +46,7 @@ def start_players(
         discriminator: Discriminators of all members; changed in place.
         members: Their labels and recipes.
         space: The players' coordinates.
-        real_ND: Real embeddings in these coordinates.
+        real: Real embeddings (N, D) in these coordinates.
 
     Returns:
         (E,) ridge that each discriminator's skip keeps in training; 0 where it is not started.
@@ -56,12 +57,12 @@ def start_players(
     start_generator = recipe.generator.warm_start and generator.skip is not None
     if not (start_discriminator or start_generator or len(gains_SD) > 1):
         return ridge_E
-    width = real_ND.shape[1]
+    width = real.shape[1]
     starts: dict[tuple[bytes, int], _Start] = {}
     for e, member in enumerate(members):
         key = (member.labels.tobytes(), member.recipe.seed)  # members of a run share their labels
         if key not in starts:
-            starts[key] = _start(member, real_ND, gains_SD, generative=start_generator)
+            starts[key] = _start(member, real, gains_SD, generative=start_generator)
         linear, gain_D, gaussian_ID = starts[key]
         discriminator.gain_ED[e] = torch.from_numpy(gain_D)
         if start_discriminator:
@@ -171,15 +172,17 @@ class _Start(NamedTuple):
     gaussian_ID: np.ndarray
 
 
-def _start(member: Member, real_ND: Tensor, gains_SD: np.ndarray, *, generative: bool) -> _Start:
+def _start(
+    member: Member, real: RealRows | Tensor, gains_SD: np.ndarray, *, generative: bool
+) -> _Start:
     """Fit both simple models; with ``generative`` the classifier hears the Gaussians too."""
-    linear = _classifier(member, real_ND, gains_SD)
-    gaussian_ID = _gaussian(member, linear, real_ND)
+    linear = _classifier(member, real, gains_SD)
+    gaussian_ID = _gaussian(member, linear, real)
     # Of gains that are powers of the variances, the geometric mean is again one.
     gain_D = np.exp(linear.shares @ np.log(gains_SD))
     if generative:
         known = member.labels[member.labels >= 0]
-        rows, width = min(GAUSSIAN_ROWS, int((member.labels >= -1).sum())), real_ND.shape[1]
+        rows, width = min(GAUSSIAN_ROWS, int((member.labels >= -1).sum())), real.shape[1]
         priors = np.bincount(known, minlength=len(linear.bias)) / len(known)
         weights, bias = gaussian_logits(gaussian_ID, priors, rows=rows)
         # Halfway where there are rows enough; fewer leave the Gaussians less to say.
@@ -192,23 +195,23 @@ def _start(member: Member, real_ND: Tensor, gains_SD: np.ndarray, *, generative:
     return _Start(linear, gain_D, gaussian_ID)
 
 
-def _classifier(member: Member, real_ND: Tensor, gains_SD: np.ndarray) -> LinearClassifier:
+def _classifier(member: Member, real: RealRows | Tensor, gains_SD: np.ndarray) -> LinearClassifier:
     known = np.flatnonzero(member.labels >= 0)
     return fit_logistic(
-        _rows(real_ND, known),
+        _rows(real, known),
         member.labels[known],
-        gains=gains_SD / np.sqrt(real_ND.shape[1]),
+        gains=gains_SD / np.sqrt(real.shape[1]),
         # The leading components are the likelier place, before any label has been seen.
         prior=[2.0**spectrum for spectrum in member.recipe.discriminator.spectra],
         seed=member.recipe.seed,
     )
 
 
-def _gaussian(member: Member, linear: LinearClassifier, real_ND: Tensor) -> np.ndarray:
+def _gaussian(member: Member, linear: LinearClassifier, real: RealRows | Tensor) -> np.ndarray:
     """Return the linear map (Z + C, D) of the class Gaussian of the rows that are used."""
-    noise_width = member.recipe.generator.noise_width or real_ND.shape[1]
+    noise_width = member.recipe.generator.noise_width or real.shape[1]
     used = _some_rows(member)
-    rows_nD, labels = _rows(real_ND, used), member.labels[used]
+    rows_nD, labels = _rows(real, used), member.labels[used]
     posterior_nC = linear.predict_proba(rows_nD)
     known = labels >= 0
     posterior_nC[known] = np.eye(posterior_nC.shape[1])[labels[known]]
@@ -225,8 +228,8 @@ def _some_rows(member: Member) -> np.ndarray:
     return np.sort(shuffled[known_first][:GAUSSIAN_ROWS])
 
 
-def _rows(real_ND: Tensor, rows: np.ndarray) -> np.ndarray:
-    return real_ND[torch.from_numpy(rows)].numpy().astype(np.float64)
+def _rows(real: RealRows | Tensor, rows: np.ndarray) -> np.ndarray:
+    return real[torch.from_numpy(rows)].numpy().astype(np.float64)
 
 
 @torch.no_grad()

@@ -18,8 +18,10 @@ from acgan_bert.ensemble import Ensemble
 from acgan_bert.member import Member
 from acgan_bert.model import GANModel
 from acgan_bert.recipe import Recipe
+from acgan_bert.transfer import read_start
 from mtl.checkpoint import read_latest, write_checkpoint
 from mtl.errors import DivergenceError, InputError
+from mtl.rows import Rows, blocks
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +32,8 @@ Watch = Callable[[Ensemble], Mapping[str, float]]
 
 GUARD_EVERY_STEPS = 10
 """Steps between two looks at the gradient norms; losses are looked at in every step."""
+DEV_ROWS = 8192
+"""Rows of dev that all members judge at once."""
 STOPPED = "collapse/stopped"
 """What a watch returns where training is to end, with the state of the last checkpoint."""
 
@@ -38,8 +42,8 @@ STOPPED = "collapse/stopped"
 class TrainingRows:
     """Real embeddings and the labels that may be seen."""
 
-    vectors: np.ndarray
-    """(N, D) float32."""
+    vectors: Rows
+    """(N, D) float32; where they are many they are read as they are drawn."""
     labels: np.ndarray
     """(N,) class indices; -1: unlabelled."""
     classes: tuple[str, ...]
@@ -49,8 +53,8 @@ class TrainingRows:
 class HeldOut:
     """Rows that are scored and never trained on."""
 
-    vectors: np.ndarray
-    """(N, D) float32."""
+    vectors: Rows
+    """(N, D) float32; where they are many they are read as they are scored."""
     labels: np.ndarray
     """(N,) class indices; -1: not scored."""
 
@@ -86,11 +90,11 @@ def train_gan(
     """
     check_rows(rows)
     members = [
-        Member(recipe, rows.labels, recipe.seed * 1_000_003 + index)
+        Member(recipe, rows.labels, recipe.seed * 1_000_003 + index, index)
         for index in range(recipe.training.members)
     ]
     return train_ensemble(
-        Ensemble(rows.vectors, members, num_classes=len(rows.classes)),
+        _begun(rows.vectors, members, rows.classes),
         classes=rows.classes,
         dev=dev,
         record=record,
@@ -101,7 +105,7 @@ def train_gan(
 
 
 def train_members(
-    vectors: np.ndarray,
+    vectors: Rows,
     members: Sequence[Member],
     *,
     classes: tuple[str, ...],
@@ -116,7 +120,7 @@ def train_members(
     Where groups of members are given, each has records of its own, with its place as ``group``.
     """
     return train_ensemble(
-        Ensemble(vectors, members, num_classes=len(classes)),
+        _begun(vectors, members, classes),
         classes=classes,
         dev=dev,
         record=record,
@@ -171,6 +175,12 @@ def train_ensemble(
     return model_of(ensemble, classes)
 
 
+def _begun(vectors: Rows, members: Sequence[Member], classes: tuple[str, ...]) -> Ensemble:
+    """Begin at new players, or at those that the members' recipe names."""
+    start = read_start(members[0].recipe, classes)
+    return Ensemble(vectors, members, num_classes=len(classes), start=start)
+
+
 def model_of(ensemble: Ensemble, classes: tuple[str, ...]) -> GANModel:
     """Freeze an ensemble's moving averages into a model."""
     generator, discriminator = ensemble.players.averaged_states()
@@ -184,22 +194,41 @@ def check_rows(rows: TrainingRows) -> None:
         InputError: The matrix is not (N, D), holds NaN or infinity, does not fit the labels, or
             has fewer than two labelled classes.
     """
-    vectors, labels = rows.vectors, rows.labels
+    check_vectors(rows.vectors)
+    check_labels(rows)
+
+
+def check_vectors(vectors: Rows) -> None:
+    """Refuse a matrix that is not (N, D), or holds NaN or infinity; reads all of it.
+
+    Raises:
+        InputError: As :func:`check_rows`.
+    """
     if vectors.ndim != 2 or 0 in vectors.shape:
         raise InputError(
             f"embeddings: an (N, D) matrix is needed, found shape {vectors.shape}; "
             "give one row per text"
         )
+    for start, block in blocks(vectors):
+        finite = np.isfinite(block).all(axis=1)
+        if not finite.all():
+            raise InputError(
+                f"embeddings: row {start + int(finite.argmin())} holds NaN or infinity; "
+                "remove the row or embed its text again"
+            )
+
+
+def check_labels(rows: TrainingRows) -> None:
+    """Refuse labels that do not fit the vectors, or are of fewer than two classes.
+
+    Raises:
+        InputError: As :func:`check_rows`.
+    """
+    vectors, labels = rows.vectors, rows.labels
     if len(vectors) != len(labels):
         raise InputError(
             f"embeddings: {len(vectors)} rows, but {len(labels)} labels; give one label per row, "
             "-1 where there is none"
-        )
-    finite = np.isfinite(vectors).all(axis=1)
-    if not finite.all():
-        raise InputError(
-            f"embeddings: row {int(np.flatnonzero(~finite)[0])} holds NaN or infinity; "
-            "remove the row or embed its text again"
         )
     known = np.unique(labels[labels >= 0])
     if len(known) < len(rows.classes) or len(known) < 2:
@@ -247,8 +276,9 @@ def _evaluate(
     scored = None if dev is None else dev.labels >= 0
     judged_ENC = None
     if dev is not None and scored is not None and scored.any():
-        x_ND = ensemble.space.standardize(torch.from_numpy(dev.vectors[scored]))
-        judged_ENC = ensemble.class_probabilities(x_ND)
+        rows = np.array_split(np.flatnonzero(scored), -(-int(scored.sum()) // DEV_ROWS))
+        blocks_ND = (ensemble.space.standardize(torch.from_numpy(dev.vectors[n])) for n in rows)
+        judged_ENC = torch.cat([ensemble.class_probabilities(x_ND) for x_ND in blocks_ND], dim=1)
     for place, group in enumerate(groups or (slice(None),)):
         found = {"group": float(place)} if groups else {}
         found |= {name: float(value_E[group].mean()) for name, value_E in losses.items()}

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-
 from acgan_bert.encoding import embed_rows
 from acgan_bert.parts import Parts
 from acgan_bert.recipe import EncoderRecipe
 from acgan_bert.trainer import HeldOut, TrainingRows
 from mtl.bert.encoder import TextEncoder
+from mtl.bert.store import Matrix
+from mtl.rows import Rows, select
 from mtl.text.data import Corpus
 
 
@@ -45,7 +45,7 @@ def embed_parts(
         cached: Whether to look into, and fill, the user's cache.
         progress: Called with the rows done, of all sources.
     """
-    vectors: dict[str, np.ndarray] = {}
+    vectors: dict[str, Matrix] = {}
     before = 0
     for name, corpus in sources_of(parts).items():
 
@@ -57,9 +57,9 @@ def embed_parts(
         vectors[name] = embedded.vectors
         before += len(corpus)
     held_out, pool = parts.held_out(), vectors["pool"]
-    vectors |= {name: pool[parts.pool_rows(held_out[name])] for name in parts.taken}
-    rows = TrainingRows(
-        pool[parts.pool_rows(parts.train)[parts.rows()]], parts.visible(), parts.task.classes
-    )
-    scored = {name: HeldOut(vectors[name], part.labels) for name, part in held_out.items()}
-    return PartVectors(rows, scored)
+    taken = {name: select(pool, parts.pool_rows(held_out[name])) for name in parts.taken}
+    used = select(pool, parts.pool_rows(parts.train)[parts.rows()])
+    rows = TrainingRows(used, parts.visible(), parts.task.classes)
+    scored: dict[str, Rows] = {**vectors, **taken}
+    held = {name: HeldOut(scored[name], part.labels) for name, part in held_out.items()}
+    return PartVectors(rows, held)

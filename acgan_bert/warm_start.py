@@ -6,8 +6,10 @@ that every further step has to earn its place. The penalty behind the regression
 discriminator's skip during training, so that pseudo-labels move it against the same resistance.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from scipy.special import softmax
@@ -27,6 +29,8 @@ LEAST_SPREAD = 0.5
 """Least mean variance of that multiple, of coordinates whose mean square is 1."""
 MOST_ROWS = 1000
 """Rows that cross-validation looks at; more do not change the choice and cost time."""
+MOST_FITS = 32
+"""Fits of a process that are kept for whoever asks for the same again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,27 @@ def fit_logistic(
         The average, which is linear in the vectors as they are. Two classes are written as a
         symmetric pair of logits.
     """
+    # The programs of a study begin at the same few fits, one after another in the same process.
+    key = _digest(vectors, labels, gains, np.array([*prior, *STRENGTHS, seed], dtype=np.float64))
+    if key not in _fits:
+        if len(_fits) == MOST_FITS:
+            del _fits[next(iter(_fits))]
+        _fits[key] = _fit(vectors, labels, gains, prior, seed)
+    return _fits[key]
+
+
+_fits: dict[str, LinearClassifier] = {}
+"""By all that decides them, the oldest first."""
+
+
+def _digest(*arrays: np.ndarray) -> str:
+    parts = ((str((part.shape, part.dtype)).encode(), part.tobytes()) for part in arrays)
+    return hashlib.sha256(b"".join(chain.from_iterable(parts))).hexdigest()
+
+
+def _fit(
+    vectors: np.ndarray, labels: np.ndarray, gains: np.ndarray, prior: Sequence[float], seed: int
+) -> LinearClassifier:
     likelihoods = np.stack(
         [held_out_likelihoods(vectors * gain, labels, STRENGTHS, seed=seed) for gain in gains]
     )

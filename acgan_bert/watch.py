@@ -18,6 +18,7 @@ from torch.func import functional_call
 from acgan_bert.ensemble import Ensemble
 from acgan_bert.gan.discriminator import one_hot_condition
 from acgan_bert.players import Players
+from acgan_bert.real_rows import RealRows
 from acgan_bert.trainer import STOPPED, Watch
 from analysis.metrics.gauge import HIGH, LEAST_ROWS, LOW, Gauge
 
@@ -118,15 +119,15 @@ class CollapseWatch:
         shares = [_shares(own, len(self.classes), uniform=uniform) for own in labels_EN]
         asked = [own_stream(1).choice(len(of), rows, p=of) for of in shares]
         self._labels_EM = np.stack(asked)
-        real, gauges = ensemble.real_ND.numpy(), {}
+        gauges: dict[tuple[bytes, int], Gauge | None] = {}
         groups = []
         for member, labels in enumerate(labels_EN):
             for label in range(-1, len(self.classes)):
                 key = (b"" if label < 0 else labels.tobytes(), label)
                 mine = np.flatnonzero((asked[member] == label) | (label < 0))
                 if key not in gauges:  # members with the same labels share their gauges
-                    of_class = real[(labels == label) | (label < 0)]
-                    gauges[key] = _gauge(of_class, len(mine))
+                    of_class = np.flatnonzero((labels == label) | (label < 0))
+                    gauges[key] = _gauge(ensemble.real, of_class, len(mine))
                 if (gauge := gauges[key]) is not None:
                     name = "" if label < 0 else self.classes[label]
                     groups.append(_Group(member, name, mine, gauge))
@@ -171,13 +172,13 @@ def _shares(labels: np.ndarray, classes: int, *, uniform: bool) -> np.ndarray:
     return np.asarray(counts / counts.sum())
 
 
-def _gauge(real: np.ndarray, fakes: int) -> Gauge | None:
+def _gauge(real: RealRows, rows: np.ndarray, fakes: int) -> Gauge | None:
     """Return a gauge over twice as many real rows; None where there are too few of either."""
-    if len(real) < 2 * LEAST_ROWS or fakes < LEAST_ROWS:
+    if len(rows) < 2 * LEAST_ROWS or fakes < LEAST_ROWS:
         return None
     rng = own_stream(2)
-    chosen = real[rng.permutation(len(real))[: 2 * fakes]]
-    return Gauge(chosen.astype(np.float64), fakes, rng=rng)
+    chosen = torch.from_numpy(rows[rng.permutation(len(rows))[: 2 * fakes]])
+    return Gauge(real[chosen].double().numpy(), fakes, rng=rng)
 
 
 def beyond_words(gauge: Gauge, values: Mapping[str, float]) -> str:

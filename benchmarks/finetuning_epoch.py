@@ -125,7 +125,7 @@ def train_ours(recipe: Recipe, parts: Parts, steps: int) -> Callable[[], float]:
     encoder = open_encoder(recipe.encoder)
     recipe = apply(recipe, {"training.steps": steps, "training.eval_every_steps": steps})
     rows = parts.hidden().select(parts.rows())
-    model = finetune(recipe, rows, encoder)
+    model, _ = finetune(recipe, rows, encoder)
 
     def score() -> float:
         vectors = embed_rows(parts.dev, encoder, recipe.encoder, cached=False).vectors

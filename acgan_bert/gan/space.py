@@ -6,6 +6,8 @@ each. Encoders put much of what few labels can find into the leading ones, thoug
 and tasks do (see :mod:`acgan_bert.warm_start`, which averages over how much).
 """
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 
@@ -40,11 +42,26 @@ class PrincipalSpace(nn.Module):
     @classmethod
     def fit(cls, embeddings_ND: Tensor) -> "PrincipalSpace":
         """Fit to all real embeddings (N, D) as the encoder gave them, in float64."""
-        x_ND = embeddings_ND.double()
-        center_D = x_ND.mean(0)
-        centered_ND = x_ND - center_D
-        scale = float(centered_ND.square().mean().sqrt().clamp_min(1e-12))
-        covariance_DD = centered_ND.mT @ centered_ND / (len(x_ND) * scale**2)
+        return cls.fit_blocks([embeddings_ND])
+
+    @classmethod
+    def fit_blocks(cls, blocks: Iterable[Tensor]) -> "PrincipalSpace":
+        """Fit to embeddings that come in blocks (n, D), holding one of them in float64 at a time.
+
+        Args:
+            blocks: At least one; gone through twice, for the mean and for what is about it.
+        """
+        rows, center_D = 0, torch.zeros(())
+        for block_ND in blocks:
+            rows, center_D = rows + len(block_ND), center_D + block_ND.double().sum(0)
+        center_D = center_D / rows
+        power, gram_DD = torch.zeros(()), torch.zeros(())
+        for block_ND in blocks:
+            centered_ND = block_ND.double() - center_D
+            power = power + centered_ND.square().sum()
+            gram_DD = gram_DD + centered_ND.mT @ centered_ND
+        scale = float((power / (rows * len(center_D))).sqrt().clamp_min(1e-12))
+        covariance_DD = gram_DD / (rows * scale**2)
         variance_D, axes_DD = torch.linalg.eigh(covariance_DD)
         axes_DD = axes_DD.flip(1).contiguous()  # as a loaded one is: same layout, same bits
         return cls(center_D, axes_DD, variance_D.flip(0).clamp_min(LEAST_VARIANCE), scale=scale)

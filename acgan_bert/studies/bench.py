@@ -10,6 +10,7 @@ from acgan_bert.parts import Parts, columns_of, read_parts
 from acgan_bert.recipe import EncoderRecipe, Recipe
 from acgan_bert.scores import score
 from acgan_bert.setfit_peer import SETFIT, check_setfit, setfit_probabilities
+from acgan_bert.studies.measuring import GeneratorBench
 from acgan_bert.studies.packing import data_of, draw_of
 from acgan_bert.studies.sizes import DataSize
 from acgan_bert.trainer import TrainingRows
@@ -30,6 +31,7 @@ class Bench:
         self._encoder = lru_cache(maxsize=1)(open_encoder)
         self._parts = lru_cache(maxsize=16)(self._read_parts)
         self._vectors = lru_cache(maxsize=2)(self._embed)
+        self._generators = lru_cache(maxsize=8)(self._generator_bench)
         self._baseline = lru_cache(maxsize=256)(self._train_baseline)
 
     def parts(self, recipe: Recipe) -> Parts:
@@ -49,6 +51,11 @@ class Bench:
     def size(self, recipe: Recipe) -> DataSize:
         """Return what of a recipe's data decides the sizes of networks and programs."""
         return self._size(recipe.encoder, self._parts(data_of(recipe)))
+
+    def generators(self, recipe: Recipe) -> GeneratorBench:
+        """Return what measures the generators of a recipe's draw of labels."""
+        fakes = replace(Recipe().report, fakes=recipe.report.fakes)
+        return self._generators(replace(draw_of(recipe), report=fakes))
 
     def baseline(self, name: str, recipe: Recipe) -> dict[str, Any]:
         """Return the scores of a baseline on the part that is compared on; empty without one."""
@@ -74,6 +81,10 @@ class Bench:
         width = self._encoder(encoder).dimension * (2 if joined else 1)
         rows = max(map(len, sources_of(parts).values()))
         return DataSize(rows=rows, width=width, classes=parts.task.num_classes)
+
+    def _generator_bench(self, recipe: Recipe) -> GeneratorBench:
+        vectors = self.vectors(recipe)
+        return GeneratorBench(vectors.rows, vectors.held_out, self.parts(recipe), recipe)
 
     def _train_baseline(self, name: str, recipe: Recipe) -> dict[str, Any]:
         parts = self.parts(recipe)

@@ -2,6 +2,7 @@
 
 ``study.json`` is the definition, ``recipes/`` what it begins with, ``plan.json`` rows and packs.
 Each row that ends is a file under ``rows/``, or, where it could not be trained, under ``failed/``;
+``maps/`` has fakes of those that are drawn;
 ``packs/`` holds what is being trained, each with a lock of its own, so that any number of
 processes may work on one study.
 """
@@ -20,6 +21,7 @@ from typing import Any, Self
 from acgan_bert.recipe import Recipe
 from acgan_bert.recipe_io import dump_recipe, load_recipe
 from acgan_bert.rundir import LOCK, claimed, located, read_json
+from acgan_bert.studies.fakes import FAKES, write_fakes
 from acgan_bert.studies.grid import Grid, cell
 from acgan_bert.studies.packing import Pack
 from acgan_bert.studies.rows import Row
@@ -108,7 +110,10 @@ class Study:
 
     def write_row(self, row: str, found: Mapping[str, Any]) -> None:
         """Write what a row came to, whole or not at all."""
-        write_json(self._file(ROWS, row), {"row": row, **found})
+        numbers = {name: value for name, value in found.items() if name != FAKES}
+        if FAKES in found:  # first: a row that has its numbers is done
+            write_fakes(self.folder, row, found[FAKES])
+        write_json(self._file(ROWS, row), {"row": row, **numbers})
         self._file(FAILED, row).unlink(missing_ok=True)
 
     def write_failure(self, row: str, cause: str) -> None:

@@ -24,6 +24,8 @@ REMOVED, NOTHING = "removed", "nothing"
 """The axis of an ablation, and its level at which the recipe is whole."""
 
 _DEPTHS = ("generator.depth", "discriminator.depth")
+MOST_MAPPED = 12
+"""Points of a study of depths whose fakes are drawn."""
 _LABELS = "data.label_fraction"
 _FEW = [0.01, 0.05, 0.1]
 _NO_AXES = {
@@ -154,7 +156,7 @@ def rows_of(grid: Grid, size_of: Callable[[Recipe], DataSize]) -> Iterator[Row]:
         InputError: A recipe of the grid contradicts itself; the message says which.
     """
     seen: set[str] = set()
-    default = next(iter(grid.recipes))
+    default, mapped = next(iter(grid.recipes)), mapped_points(grid)
     for levels in itertools.product(*grid.axes.values()):
         axes = dict(zip(grid.axes, levels, strict=True))
         for method in grid.methods or ("",):
@@ -175,7 +177,30 @@ def rows_of(grid: Grid, size_of: Callable[[Recipe], DataSize]) -> Iterator[Row]:
                         control=control,
                         recipe=name,
                         values=values,
+                        mapped=not (step or control) and [*levels] in mapped,
                     )
+
+
+def mapped_points(grid: Grid) -> list[list[Any]]:
+    """Return the points whose fakes are drawn, level by level of both depths: the diagonal.
+
+    Where one depth has fewer levels it stays at its last; every other axis is at its first.
+
+    Example:
+        >>> axes = {"generator.depth": [1, 2, 3], "discriminator.depth": [2, 4], "seed": [7, 8]}
+        >>> mapped_points(Grid(kind="depth", recipes={}, axes=axes))
+        [[1, 2, 7], [2, 4, 7], [3, 4, 7]]
+    """
+    counts = [len(levels) for key, levels in grid.axes.items() if key in _DEPTHS]
+    if grid.kind != "depth" or not counts:
+        return []
+    return [
+        [
+            levels[min(place, len(levels) - 1) if key in _DEPTHS else 0]
+            for key, levels in grid.axes.items()
+        ]
+        for place in range(min(max(counts), MOST_MAPPED))
+    ]
 
 
 def _controls(

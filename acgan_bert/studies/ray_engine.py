@@ -27,41 +27,68 @@ from acgan_bert.studies.work import Outcome, Task, threads_limited, train_pack
 from mtl.errors import InputError
 
 ANSWER_SECONDS = 5.0
-"""Within which an address must take a connection."""
-JOIN_SECONDS = 60.0
-"""Within which what listens there must turn out to be a Ray cluster."""
+"""Within which an address must take a connection, and its server say what it speaks."""
+JOIN_SECONDS = 20.0
+"""Within which a server that speaks as Ray does must turn out to be a cluster."""
 MOST_RETRIES = 3
 """Times that a pack is trained again because its worker was lost."""
 LOCAL = "local"
+_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
+"""What a client of HTTP/2 says first: its preface, and settings that change nothing."""
+_SETTINGS = 4
 
 
 def check_ray(address: str) -> None:
-    """Check that Ray is installed, and that somebody listens at an address.
+    """Check that Ray is installed, and that a cluster answers at an address: join it, and leave.
+
+    What does not answer, or is no cluster, is so found out before a study writes anything.
 
     Args:
         address: ``HOST:PORT``, ``ray://HOST:PORT``, ``auto`` for a cluster that this machine is
             part of, or empty for one of its own.
 
     Raises:
-        InputError: It is not, or nobody does.
+        InputError: It is not, or none does.
     """
     if importlib.util.find_spec("ray") is None:
         raise InputError(
             "--engine ray: ray is not installed; run pip install -c constraints.txt -e "
             '".[ray]", or use --engine processes'
         )
-    if address in ("", LOCAL, "auto"):
+    if address in ("", LOCAL):
         return
+    if address != "auto":
+        _check_answer(address)
+    import ray
+
+    try:
+        _join(ray, address, threads=1)
+    finally:
+        ray.shutdown()
+
+
+def _check_answer(address: str) -> None:
+    """Check that a server of HTTP/2, which Ray speaks, answers; joining what is none takes long."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not host or not port.isdigit():
         raise InputError(f"--ray_address: found {address!r}, expected HOST:PORT, or auto")
     try:
-        socket.create_connection((host, int(port)), timeout=ANSWER_SECONDS).close()
+        # An address in brackets is one of IPv6.
+        with socket.create_connection((host.strip("[]"), int(port)), ANSWER_SECONDS) as server:
+            if os.environ.get("RAY_USE_TLS", "0").lower() in ("1", "true"):
+                return  # it would not answer in plain words
+            server.sendall(_PREFACE)
+            head = server.makefile("rb").read(4)
     except (OSError, OverflowError) as error:
         raise InputError(
             f"--ray_address: {address} does not answer ({error}); start the cluster, or mend the "
             "address"
         ) from error
+    if len(head) < 4 or head[3] != _SETTINGS:
+        raise InputError(
+            f"--ray_address: {address} is no Ray cluster, but something else that listens there; "
+            "mend the address"
+        )
 
 
 def run_ray(study: Study, schedule: Schedule, *, address: str, workers: int) -> None:
@@ -227,7 +254,7 @@ def _join(ray: Any, address: str, threads: int) -> None:  # noqa: ANN401 - a mod
         told = " ".join(str(failures[0]).split())[:200] if failures else "no answer"
         raise InputError(
             f"--ray_address: {address or LOCAL}: no Ray cluster ({told}); start one, mend the "
-            "address, or use --engine processes"
+            "address, set RAY_AUTH_MODE=token where it asks for one, or use --engine processes"
         )
 
 
@@ -238,5 +265,5 @@ def _absolute(recipe: Recipe) -> Recipe:
         return str(Path(name).resolve()) if name and Path(name).exists() else name
 
     sources = [f"{part}.{name}" for part in ("data", *TASKS) for name in ("train", "dev", "test")]
-    paths = {key: full(value_at(recipe, key)) for key in (*sources, "encoder.name")}
-    return apply(recipe, paths)
+    keys = (*sources, "encoder.name", "training.start_from")
+    return apply(recipe, {key: full(value_at(recipe, key)) for key in keys})

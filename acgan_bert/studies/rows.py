@@ -31,6 +31,7 @@ class Row:
         control: What is held fixed beside the others, ``equal_parameters``; empty for none.
         recipe: Name of the study's recipe that it begins with.
         values: What it changes of that, under dotted keys.
+        mapped: Whether its fakes are kept for the study's maps.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Row:
     control: str
     recipe: str
     values: Mapping[str, Any]
+    mapped: bool = False
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
@@ -73,7 +75,10 @@ def row_id(recipe: Recipe, method: str) -> str:
         recipe: Resolved, with its seed.
         method: A baseline's name makes another row of the same recipe; a recipe's does not.
     """
-    content = [asdict(recipe), method if method in BASELINES else ""]
+    keys = asdict(recipe)
+    if not recipe.training.start_from:  # a later key: studies from before keep their rows
+        del keys["training"]["start_from"]
+    content = [keys, method if method in BASELINES else ""]
     text = json.dumps(content, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

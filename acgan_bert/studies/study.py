@@ -3,12 +3,14 @@
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
 
 from acgan_bert.environment import describe_environment
-from acgan_bert.recipe import Recipe
+from acgan_bert.multitask_settings import read_task, task_recipes
+from acgan_bert.recipe import Recipe, TaskRecipe
+from acgan_bert.recipe_data import DataRecipe
 from acgan_bert.rundir import check_sources, claimed, logged, read_json, refuse_occupied
 from acgan_bert.studies.bench import Bench
 from acgan_bert.studies.engine import run_here, run_processes
@@ -17,6 +19,7 @@ from acgan_bert.studies.grid import Grid, cell, check_grid, rows_of
 from acgan_bert.studies.packing import pack_rows
 from acgan_bert.studies.rows import Row, one_task, trains_alone
 from acgan_bert.studies.schedule import Schedule, Standing, Watch
+from acgan_bert.transfer import checked_start
 from acgan_bert.vectors import embed_parts
 from analysis.study_report import write_study as write_report
 from mtl.choices import check_choice
@@ -205,13 +208,34 @@ def _sources(recipes: Iterable[Recipe], bench: Bench) -> dict[str, dict[str, str
     """Read every source and draw once, so that a mistake shows before anything is written.
 
     Returns:
-        Source and SHA-256 by part and source; none of runs of several tasks, which read their own.
+        Source and SHA-256 by part and source; of several tasks, the part has the task's name ahead.
+        What training begins at counts as a part.
     """
-    found: dict[str, dict[str, str]] = {}
-    for recipe in {recipe.data: recipe for recipe in recipes if one_task(recipe)}.values():
-        for part, entry in bench.parts(recipe).hashes.items():
-            found[f"{part} {entry['source']}"] = dict(entry)
-    return found
+    whole: dict[DataRecipe, Recipe] = {}
+    tasks: dict[tuple[str, DataRecipe], tuple[TaskRecipe, int]] = {}
+    begun: dict[tuple[object, ...], Recipe] = {}
+    for recipe in recipes:
+        if start := recipe.training.start_from:
+            sizes = (recipe.generator, recipe.discriminator)
+            begun[start, recipe.data.train, recipe.encoder, *sizes] = recipe
+        if one_task(recipe):
+            whole[recipe.data] = recipe
+        for name, task in task_recipes(recipe).items():
+            data = DataRecipe(**{own.name: getattr(task, own.name) for own in fields(DataRecipe)})
+            tasks[name, data] = (task, recipe.seed)
+    read = [("", bench.parts(recipe)) for recipe in whole.values()]
+    read += [
+        (f"{name}.", read_task(name, task, seed=seed)) for (name, _), (task, seed) in tasks.items()
+    ]
+    hashes = [(prefix, parts.hashes) for prefix, parts in read]
+    for recipe in begun.values():
+        origin = checked_start(recipe, bench.encoder(recipe), bench.parts(recipe).task)
+        hashes += [("", origin.hashes)] if origin else []
+    return {
+        f"{prefix}{part} {entry['source']}": dict(entry)
+        for prefix, entries in hashes
+        for part, entry in entries.items()
+    }
 
 
 def _known(hashes: Mapping[str, Mapping[str, str]], study: Study) -> dict[str, Mapping[str, str]]:

@@ -15,20 +15,22 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from acgan_bert import run
-from acgan_bert.generator_judge import measure_generator
+from acgan_bert.judge import read_reference
 from acgan_bert.member import Member
 from acgan_bert.model import GANModel
 from acgan_bert.progress import Progress
 from acgan_bert.recipe import Recipe
-from acgan_bert.rundir import RECIPE, RESULT, StepLog, read_json, read_metrics
+from acgan_bert.rundir import EMBEDDINGS, RECIPE, RESULT, StepLog, read_json, read_metrics
 from acgan_bert.scores import score
 from acgan_bert.studies.bench import Bench
+from acgan_bert.studies.fakes import FAKES, pack_fakes
 from acgan_bert.studies.members import split_model
 from acgan_bert.studies.outcome import labels_of, measures_of
 from acgan_bert.studies.packing import Kind
-from acgan_bert.studies.rows import Row
+from acgan_bert.studies.rows import Row, one_task
 from acgan_bert.studies.sizes import player_sizes
-from acgan_bert.trainer import check_rows, train_members
+from acgan_bert.trainer import check_labels, check_vectors, train_members
+from analysis import read_samples
 from mtl.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -41,7 +43,7 @@ Tell = Callable[[float], None]
 """Takes the share of a pack that is done."""
 
 CHECKPOINT, CURVE, RUN = "checkpoint", "curve.jsonl", "run"
-TRAINING_SHARE = 0.8
+TRAINING_SHARE = 0.9
 """Of a pack's time, for telling how far it is; the rest is measuring."""
 
 
@@ -118,7 +120,7 @@ def _one(kind: Kind, task: Task, bench: Bench, work: Path, tell: Tell) -> dict[s
         return _measure(task, models[0], seconds, bench, _curves(work, 1)[0])
     started = time.monotonic()
     if kind == "alone":
-        return _run(recipe, work / RUN, _Beats(tell), started)
+        return _run(task, work / RUN, _Beats(tell), started)
     scores = bench.baseline(row.method, recipe)
     result = {"test": scores, "labels": labels_of(bench.parts(recipe))}
     return _found(measures_of(result, recipe, sizes=None), time.monotonic() - started)
@@ -137,15 +139,23 @@ class _Beats:
         self._tell(0.0)
 
 
-def _run(recipe: Recipe, out: Path, progress: Progress, started: float) -> dict[str, Any]:
+def _run(task: Task, out: Path, progress: Progress, started: float) -> dict[str, Any]:
     """Train a row that can share nothing as a run of its own, from its checkpoint if it has one."""
+    row, recipe = task
     out.parent.mkdir(parents=True, exist_ok=True)
     if (out / RECIPE).is_file():
         run.resume(out, progress=progress)
     else:
         run.train(recipe, out, progress=progress)
-    found = measures_of(read_json(out / RESULT), recipe, sizes=None)
-    return _found(found, time.monotonic() - started)
+    result = read_json(out / RESULT)
+    found = _found(measures_of(result, recipe, sizes=None), time.monotonic() - started)
+    # Beside an encoder that is trained, other rows would have other real vectors.
+    if not row.mapped or recipe.encoder.mode != "frozen" or not one_task(recipe):
+        return found
+    reference, fake = read_reference(out), read_samples(out / EMBEDDINGS, "fake")
+    assert fake is not None  # it was just written, beside the reference
+    classes = tuple(result["task"]["classes"])
+    return found | {FAKES: pack_fakes(reference, fake.vectors, classes)}
 
 
 def _train_gans(
@@ -157,14 +167,16 @@ def _train_gans(
     groups: list[slice] = []
     for _, recipe in tasks:
         rows = bench.vectors(recipe).rows
-        check_rows(rows)
+        check_labels(rows)
         count = recipe.training.members
         groups.append(slice(len(members), len(members) + count))
         # The streams of train_gan: a row is what training its recipe alone would give.
         members += [
-            Member(recipe, rows.labels, recipe.seed * 1_000_003 + place) for place in range(count)
+            Member(recipe, rows.labels, recipe.seed * 1_000_003 + place, place)
+            for place in range(count)
         ]
     vectors = bench.vectors(tasks[0][1])
+    check_vectors(vectors.rows.vectors)
     work.mkdir(parents=True, exist_ok=True)
     log = StepLog(work / CURVE)
     model = train_members(
@@ -208,8 +220,7 @@ def _measure(
 ) -> dict[str, Any]:
     """Score a trained row, its baselines and its generator, as a run of its own would."""
     recipe, started = task[1], time.monotonic()
-    parts, vectors = bench.parts(recipe), bench.vectors(recipe)
-    held_out = vectors.held_out
+    parts, held_out = bench.parts(recipe), bench.vectors(recipe).held_out
     if "dev" in held_out:
         model.calibrate(held_out["dev"].vectors, held_out["dev"].labels)
     result: dict[str, Any] = {
@@ -220,13 +231,15 @@ def _measure(
     }
     names = recipe.report.baselines if held_out else ()
     result["baselines"] = {name: bench.baseline(name, recipe) for name in names}
-    result["generator"] = measure_generator(
-        model, vectors.rows, held_out=held_out, parts=parts, recipe=recipe
-    )
+    generators = bench.generators(recipe)
+    reference = generators.reference
+    fake = model.sample(reference.labels, seed=recipe.seed)
+    result["generator"] = generators.measure(fake)
     result["labels"] = labels_of(parts)
     sizes = player_sizes(recipe, bench.size(recipe))
-    measures = measures_of(result, recipe, sizes=sizes)
-    return _found(measures, seconds + time.monotonic() - started) | {"curve": curve}
+    found = _found(measures_of(result, recipe, sizes=sizes), seconds + time.monotonic() - started)
+    kept = {FAKES: pack_fakes(reference, fake, model.classes)} if task[0].mapped else {}
+    return found | {"curve": curve} | kept
 
 
 def _found(measures: dict[str, float | None], seconds: float) -> dict[str, Any]:

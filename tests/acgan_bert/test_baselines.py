@@ -6,6 +6,8 @@ import pytest
 from acgan_bert import baselines
 from acgan_bert.baselines import BASELINES, ClassGaussian, classifier_baselines
 from acgan_bert.trainer import TrainingRows
+from mtl import rows as of_rows
+from mtl.rows import Selection
 from tests.toy import blobs, tiny_recipe
 
 VECTORS, TRUTH, LABELS = blobs(rows=40, distance=3.0)
@@ -77,10 +79,35 @@ def test_rows_that_no_label_spreads_to_get_equal_probabilities():
     assert (found["label_spreading"]["near"].max(1) > 0.5).any()
 
 
-def test_label_spreading_holds_no_more_rows_than_it_can(monkeypatch):
-    monkeypatch.setattr(baselines, "SPREADING_ROWS", 20)
-    found = classifier_baselines(["label_spreading"], ROWS, RECIPE, {"x": NEW})
-    assert found["label_spreading"]["x"].shape == (20, 2)
+@pytest.mark.parametrize(
+    ("name", "limit"),
+    [("label_spreading", "SPREADING_ROWS"), ("self_training", "SELF_TRAINING_ROWS")],
+)
+def test_no_more_rows_are_held_than_memory_takes(name, limit, monkeypatch):
+    asked = []
+
+    class Counted(Selection):
+        def __getitem__(self, index):
+            asked.append(index)
+            return super().__getitem__(index)
+
+    rows = replace(ROWS, vectors=Counted(VECTORS, np.arange(len(VECTORS))))
+    monkeypatch.setattr(baselines, limit, 20)
+    found = classifier_baselines([name], rows, RECIPE, {"x": NEW})
+    (kept,) = asked
+    assert len(kept) == 20
+    assert set(np.flatnonzero(LABELS >= 0)) <= set(kept)
+    assert (found[name]["x"].argmax(1) == NEW_TRUTH).mean() > 0.8
+
+
+def test_rows_that_are_scored_in_blocks_get_the_same_answers(judged, monkeypatch):
+    monkeypatch.setattr(of_rows, "HELD_BYTES", 0)
+    monkeypatch.setattr(of_rows, "BLOCK_BYTES", 3 * NEW[0].nbytes)
+    scattered = Selection(NEW[::-1], np.arange(len(NEW))[::-1])
+    names = ["logistic_regression", "label_spreading"]
+    found = classifier_baselines(names, ROWS, RECIPE, {"test": scattered})
+    for name in names:
+        np.testing.assert_allclose(found[name]["test"], judged[name]["test"], rtol=1e-6)
 
 
 def test_class_that_a_model_never_saw_has_probability_zero():

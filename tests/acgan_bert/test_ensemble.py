@@ -73,10 +73,10 @@ def test_member_trains_as_it_would_alone(name):
         together.step()
         for single in singles:
             single.step()
-    probabilities_ENC = together.class_probabilities(together.real_ND)
+    probabilities_ENC = together.class_probabilities(together.real[:])
     for index, single in enumerate(singles):
         assert_member_equals_itself_alone(weights(single), weights(together), index, tolerance=1e-5)
-        alone_1NC = single.class_probabilities(single.real_ND)
+        alone_1NC = single.class_probabilities(single.real[:])
         torch.testing.assert_close(probabilities_ENC[index], alone_1NC[0], rtol=0, atol=1e-5)
 
 
@@ -165,10 +165,10 @@ def test_warm_start_is_logistic_regression_and_its_penalty(monkeypatch):
     trained = Ensemble(vectors, members, num_classes=3)
     skips = trained.players.discriminator.skips[0].weight_EIO.detach()
     head = trained.players.discriminator.heads[0]
-    seen_END = trained.players.discriminator.view(trained.real_ND)
+    seen_END = trained.players.discriminator.view(trained.real[:])
     logits_ENC = seen_END @ skips + head.bias_E1O.detach()
     assert not head.weight_EIO.any()  # the trunk starts silent
-    torch.testing.assert_close(trained.class_probabilities(trained.real_ND), logits_ENC.softmax(-1))
+    torch.testing.assert_close(trained.class_probabilities(trained.real[:]), logits_ENC.softmax(-1))
     for e, visible in enumerate(labels):
         known = torch.from_numpy(np.flatnonzero(visible >= 0))
         error_NC = logits_ENC[e, known].softmax(-1) - one_hot(torch.from_numpy(truth)[known], 3)

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from acgan_bert.draw import draw
-from acgan_bert.recipe import TrainingRecipe
 from acgan_bert.snapshots import Snapshots, snapshot_steps
 from acgan_bert.trainer import TrainingRows, train_gan
 from analysis import read_maps, read_run
@@ -78,7 +77,7 @@ def test_a_resumed_run_has_the_same_ones(watched, tmp_path, after):
 
 @pytest.mark.parametrize(("steps", "every"), [(1, 10), (10, 10), (25, 10), (5000, 50), (70, 10)])
 def test_steps_are_evaluations_few_and_end_at_the_end(steps, every):
-    found = snapshot_steps(TrainingRecipe(steps=steps, eval_every_steps=every))
+    found = snapshot_steps(steps, every)
     assert found[0] == 0
     assert found[-1] == steps
     assert len(found) <= 7

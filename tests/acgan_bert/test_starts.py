@@ -108,9 +108,9 @@ def test_classifier_begins_halfway_between_the_regression_and_the_generators_bay
     both, regression = start(few), start(few, generator__warm_start=False)
     gaussian = both.players.generator.skip.weight_EIO[0].detach().double().numpy()
     weights, bias = gaussian_logits(gaussian, np.array([0.5, 0.5]), rows=400)
-    logits = both.real_ND.double().numpy() @ weights + bias
+    logits = both.real[:].double().numpy() @ weights + bias
     of_both, of_regression = (
-        (player.view(start.real_ND) @ player.skips[0].weight_EIO + player.heads[0].bias_E1O)[0]
+        (player.view(start.real[:]) @ player.skips[0].weight_EIO + player.heads[0].bias_E1O)[0]
         .detach()
         .double()
         .numpy()

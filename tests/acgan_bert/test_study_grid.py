@@ -5,7 +5,7 @@ import pytest
 from acgan_bert.gan.streams import MemberStreams
 from acgan_bert.networks import Shape, build_discriminator, build_generator
 from acgan_bert.recipe import Recipe
-from acgan_bert.recipe_io import apply, load_recipe
+from acgan_bert.recipe_io import apply, check_recipe, load_recipe
 from acgan_bert.studies.grid import Grid, axes_of, check_grid, parse_axis, rows_of
 from acgan_bert.studies.packing import (
     MOST_MEMBERS,
@@ -160,6 +160,24 @@ def test_every_part_is_removed_in_a_way_of_its_own(name):
     assert all(one not in without[:place] for place, one in enumerate(without))
     for values in PARTS.values():
         assert apply(recipe, values) in without
+
+
+@pytest.mark.parametrize(
+    ("name", "has", "lacks"),
+    [
+        ("mtl-combined", {"gradient surgery", "layers of tasks"}, {"adversary", "unlabeled text"}),
+        ("mtl-clip-contrastive", {"contrastive stage"}, {"dropout", "gradient surgery"}),
+        ("joint-paper", {"adversary", "shared block"}, {"unlabeled text", "spectra"}),
+        ("default", {"unlabeled text", "members"}, {"gradient surgery", "shared block"}),
+    ],
+)
+def test_what_a_recipe_does_not_train_is_no_part_of_it(name, has, lacks):
+    recipe = load_recipe(name)
+    named = removable(recipe)
+    assert has <= set(named)
+    assert not lacks & set(named)
+    for values in named.values():
+        check_recipe(apply(recipe, values))
 
 
 def test_packs_hold_every_row_once_within_bounds():

@@ -13,6 +13,7 @@ from acgan_bert.studies.ray_engine import _absolute
 from acgan_bert.studies.schedule import Standing
 from acgan_bert.studies.study import Means, resume, start
 from mtl.errors import InputError
+from tests.acgan_bert.task_files import write_tasks
 
 HERE = Means(workers=1)
 
@@ -77,6 +78,24 @@ def test_data_that_changed_is_noticed_from_any_folder(
         stream.write("a good film,positive\n")
     with pytest.raises(InputError, match=rf"{changed}: changed since"):
         resume(out, means=HERE, watch=lambda _: None)
+
+
+@pytest.mark.parametrize("name", ["mtl-baseline", "joint"])
+def test_data_of_a_task_that_changed_is_noticed(name, encoder_folder, tmp_path):
+    flags = [*write_tasks(tmp_path), "--encoder.name", str(encoder_folder)]
+    keys = [flag.removeprefix("--") for flag in flags[::2]]
+    recipe = apply(load_recipe(name), dict(zip(keys, flags[1::2], strict=True)))
+    axes, out = {"multitask.surgery": ["sum", "pcgrad"]}, tmp_path / "study"
+    settings = {"kind": "ablation", "recipes": {name: recipe}, "seeds": 1}
+    begin(Grid(**settings, axes=axes), out)
+    begin(Grid(**settings, axes=axes), out)
+    changed = tmp_path / "similarity-dev.csv"
+    with changed.open("a", encoding="utf-8") as stream:
+        stream.write("a good film,a fine film,4.5\n")
+    with pytest.raises(InputError, match=r"similarity-dev\.csv: changed since"):
+        resume(out, means=HERE, watch=lambda _: None)
+    with pytest.raises(InputError, match=r"similarity-dev\.csv: changed since"):
+        begin(Grid(**settings, axes=axes), out)
 
 
 def test_a_row_with_numbers_has_not_failed(recipe, tmp_path):

@@ -1,17 +1,20 @@
 import json
 import time
+from dataclasses import replace
 
+import numpy as np
 import pytest
+from safetensors.numpy import load
 
 from acgan_bert import cli, run
-from acgan_bert.recipe_io import apply, dump_recipe
+from acgan_bert.recipe_io import apply, dump_recipe, load_recipe
+from acgan_bert.recipe_kinds import value_at
 from acgan_bert.studies import work
 from acgan_bert.studies.bench import Bench
 from acgan_bert.studies.engine import work_on
 from acgan_bert.studies.folder import Study
 from acgan_bert.studies.grid import Grid
 from acgan_bert.studies.outcome import measures_of
-from acgan_bert.studies.ray_engine import check_ray, resources_of
 from acgan_bert.studies.schedule import Schedule
 from acgan_bert.studies.sizes import player_sizes
 from acgan_bert.studies.study import Means, resume, start
@@ -63,14 +66,19 @@ def table(folder):
 def test_a_row_among_others_is_what_its_recipe_gives_alone(finished, tmp_path):
     """Deeper, wider and other seeds beside it do not matter."""
     assert [len(pack.rows) for pack in finished.packs] == [6]
-    row = next(r for r in finished.rows.values() if r.axes["generator.depth"] == 1 and r.seed == 1)
+    row = next(r for r in finished.rows.values() if r.axes["generator.depth"] == 1 and r.seed == 0)
     recipe = finished.recipe_of(row.id)
     out = run.train(recipe, tmp_path / "alone")
     result = json.loads((out / "result.json").read_text("utf-8"))
     sizes = player_sizes(recipe, Bench().size(recipe))
-    assert measures(finished, row.id) == pytest.approx(
-        measures_of(result, recipe, sizes=sizes), abs=1e-5
-    )
+    expected = measures_of(result, recipe, sizes=sizes)
+    assert {"train_on_fake", "test_on_fake_floor", "augmentation", "two_sample"} <= set(expected)
+    assert measures(finished, row.id) == pytest.approx(expected, abs=1e-5)
+    kept = load((finished.folder / "maps" / f"{row.id}.safetensors").read_bytes())
+    for kind in ("real", "fake"):
+        alone = load((out / "embeddings" / f"{kind}.safetensors").read_bytes())
+        np.testing.assert_allclose(kept[kind], alone["vectors"][: len(kept[kind])], atol=1e-5)
+        assert (kept["labels"] == alone["labels"][: len(kept[kind])]).all()
 
 
 def test_the_folder_holds_what_is_promised(finished):
@@ -87,6 +95,8 @@ def test_the_folder_holds_what_is_promised(finished):
     assert {len(line.split(",")) for line in lines} == {len(head)}
     definition = json.loads((finished.folder / "study.json").read_text("utf-8"))
     assert (definition["kind"], definition["seeds"], definition["rows"]) == ("depth", 2, 6)
+    drawn = {row.id for row in finished.rows.values() if row.seed == 0 and not row.control}
+    assert {path.stem for path in (finished.folder / "maps").iterdir()} == drawn
 
 
 @pytest.mark.parametrize("step", [2, 9])
@@ -113,6 +123,8 @@ def test_a_study_that_was_stopped_ends_with_the_same_table(
     study = resume(out, means=HERE, watch=lambda _: None)
     assert table(out) == table(finished.folder)
     assert (out / "curves.csv").read_bytes() == (finished.folder / "curves.csv").read_bytes()
+    for path in (out / "maps").iterdir():
+        assert path.read_bytes() == (finished.folder / "maps" / path.name).read_bytes()
     assert not study.failures()
 
 
@@ -257,17 +269,23 @@ def test_a_mistake_on_the_command_line_is_one_line(words, message, capsys, tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_address_that_does_not_answer_is_said_within_seconds():
-    pytest.importorskip("ray")
-    begun = time.monotonic()
-    with pytest.raises(InputError, match=r"127\.0\.0\.1:9 does not answer"):
-        check_ray("127.0.0.1:9")
-    with pytest.raises(InputError, match="expected HOST:PORT"):
-        check_ray("somewhere")
-    assert time.monotonic() - begun < 10
-
-
-def test_only_packs_that_move_an_encoder_ask_for_a_gpu():
-    assert resources_of("gan", 2, gpus=4) == {"num_cpus": 2, "num_gpus": 0}
-    assert resources_of("alone", 1, gpus=4) == {"num_cpus": 1, "num_gpus": 1}
-    assert resources_of("alone", 1, gpus=0) == {"num_cpus": 1, "num_gpus": 0}
+def test_rows_that_move_their_encoder_stand_beside_those_that_do_not(recipe, tmp_path):
+    """Each on the same draw of labels, in one table."""
+    short = {"report.baselines": [], "report.fakes": 40}
+    steps = {key: value_at(recipe, key) for key in ("training.steps", "training.batch_size")}
+    recipes = {"default": apply(recipe, short)}
+    for name, own in {"few-labels": {"adaptation.updates": 2}, "finetune": {}}.items():
+        there = load_recipe(name)
+        encoder = replace(there.encoder, name=recipe.encoder.name, pair="joined")
+        moved = replace(there, data=recipe.data, encoder=encoder)
+        recipes[name] = apply(moved, {**short, **steps, **own, "report.figures": False})
+    methods = (*recipes, "logistic_regression")
+    out = tmp_path / "methods"
+    study = begin(Grid(kind="labels", recipes=recipes, axes={}, methods=methods, seeds=1), out)
+    assert not study.failures()
+    found = {row.method: measures(study, row.id) for row in study.rows.values()}
+    assert set(found) == set(methods)
+    assert {(one["labeled"], one["unlabeled"]) for one in found.values()} == {(48, 192)}
+    assert all(one["accuracy"] > 0.5 for one in found.values())
+    assert all(found[name]["two_sample"] >= 0.4 for name in recipes)
+    assert list((out / "packs").iterdir()) == []

@@ -39,6 +39,19 @@ def test_one_gain_and_penalty_are_scikit_learns_logistic_regression(classes, mon
     )
 
 
+def test_the_same_rows_are_fitted_once(monkeypatch):
+    vectors, truth, _ = blobs(rows=7, seed=11)
+    settings = {"gains": PLAIN, "prior": [1.0], "seed": 0}
+    first = fit_logistic(vectors, truth, **settings)
+    monkeypatch.setattr(warm_start, "LogisticRegression", None)
+    assert fit_logistic(vectors.copy(), truth, **settings) is first
+    for other in ({"seed": 1}, {"gains": 2 * PLAIN}):
+        with pytest.raises(TypeError):
+            fit_logistic(vectors, truth, **settings | other)
+    with pytest.raises(TypeError):
+        fit_logistic(vectors, 1 - truth, **settings)
+
+
 def test_fits_count_by_prior_and_held_out_likelihood(monkeypatch):
     vectors, truth, _ = blobs(classes=3, distance=1.0)
     vectors, gains = unit(vectors), np.array([np.ones(6), np.linspace(0.5, 2.0, 6)])

@@ -1,0 +1,37 @@
+"""Ray as far as no cluster is needed: addresses that are none, and what packs ask for."""
+
+import socketserver
+import time
+from threading import Thread
+
+import pytest
+
+from acgan_bert.studies.ray_engine import check_ray, resources_of
+from mtl.errors import InputError
+
+
+class Stranger(socketserver.BaseRequestHandler):
+    """Answers as a web server of old would."""
+
+    def handle(self):
+        self.request.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+
+def test_an_address_that_does_not_answer_is_said_within_seconds():
+    pytest.importorskip("ray")
+    begun = time.monotonic()
+    with pytest.raises(InputError, match=r"127\.0\.0\.1:9 does not answer"):
+        check_ray("127.0.0.1:9")
+    with pytest.raises(InputError, match="expected HOST:PORT"):
+        check_ray("somewhere")
+    with socketserver.TCPServer(("127.0.0.1", 0), Stranger) as server:
+        Thread(target=server.handle_request, daemon=True).start()
+        with pytest.raises(InputError, match="is no Ray cluster, but something else"):
+            check_ray(f"127.0.0.1:{server.server_address[1]}")
+    assert time.monotonic() - begun < 10
+
+
+def test_only_packs_that_move_an_encoder_ask_for_a_gpu():
+    assert resources_of("gan", 2, gpus=4) == {"num_cpus": 2, "num_gpus": 0}
+    assert resources_of("alone", 1, gpus=4) == {"num_cpus": 1, "num_gpus": 1}
+    assert resources_of("alone", 1, gpus=0) == {"num_cpus": 1, "num_gpus": 0}
