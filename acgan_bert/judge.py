@@ -28,7 +28,7 @@ from analysis import (
     typicality,
 )
 from analysis.metrics.collapse import collapse_reports
-from analysis.metrics.summary import measure_sets
+from analysis.metrics.summary import OVERALL, measure_sets
 from mtl.errors import InputError
 from mtl.files import damage, directory_write, write_bytes, write_text
 from mtl.rows import Rows
@@ -123,7 +123,7 @@ def measure(
 
 def _named(measures: list[dict[str, Any]], collapse: list[dict[str, Any]]) -> dict[str, Any]:
     """Put the measures of the whole under their names, and the tables behind them."""
-    overall = {row["measure"]: row for row in measures if row["class"] == "overall"}
+    overall = {row["measure"]: row for row in measures if row["class"] == OVERALL}
     return {
         **{name: overall[name]["value"] for name in KEYS},
         **{f"{KEYS[name]}_floor": overall[name]["floor"] for name in KEYS},
@@ -136,14 +136,18 @@ def _named(measures: list[dict[str, Any]], collapse: list[dict[str, Any]]) -> di
 
 
 def records(table: pd.DataFrame, classes: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Return the rows of a table, with None for NaN and classes by their names."""
+    """Return the rows of a table, with None for NaN and classes by their names.
+
+    A class whose name is that of all together, "overall", is told from these: "overall (class)".
+    """
+    names = [f"{name} (class)" if name == OVERALL else name for name in classes]
     # NaN alone is unequal to itself.
     rows: list[dict[str, Any]] = [
         {str(key): None if value != value else value for key, value in row.items()}
         for row in table.to_dict("records")
     ]
     for row in rows:
-        row["class"] = row["class"] if row["class"] == "overall" else classes[int(row["class"])]
+        row["class"] = OVERALL if row["class"] == OVERALL else names[int(row["class"])]
     return rows
 
 

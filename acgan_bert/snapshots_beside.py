@@ -15,11 +15,11 @@ from acgan_bert.generator_judge import reference_for
 from acgan_bert.joint import JointGAN
 from acgan_bert.joint_models import task_models
 from acgan_bert.joint_rows import row_vectors
+from acgan_bert.joint_run import text_rows
 from acgan_bert.parts import Parts
 from acgan_bert.recipe import Recipe
 from acgan_bert.snapshots import MOST_ROWS, snapshot_name, snapshot_steps
 from acgan_bert.trainer import HeldOut, TrainingRows
-from mtl.bert.model import pair_input
 from mtl.files import write_bytes
 from mtl.text.data import Corpus
 from mtl.text.tokens import TokenizedCorpus
@@ -66,17 +66,11 @@ class JointSnapshots:
     ) -> None:
         self._gan, self._folders = gan, dict(folders)
         self._steps = snapshot_steps(updates, every)
-        encoder, heads = gan.model.encoder, gan.model.head_settings
         self._labels: dict[str, np.ndarray] = {}
         self._tokens: dict[str, TokenizedCorpus] = {}
         for name, part in parts.items():
             self._labels[name], shown = judged_rows(part, gan.recipe)
-            self._tokens[name] = TokenizedCorpus(
-                shown,
-                encoder.tokenizer,
-                pair_input=pair_input(heads[name]),
-                max_length=encoder.max_length,
-            )
+            self._tokens[name] = text_rows(gan.model, name, shown)
         self.look(0)
 
     def look(self, step: int) -> None:

@@ -9,7 +9,6 @@ discriminator's skip during training, so that pseudo-labels move it against the 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
 from scipy.special import softmax
@@ -91,8 +90,11 @@ _fits: dict[str, LinearClassifier] = {}
 
 
 def _digest(*arrays: np.ndarray) -> str:
-    parts = ((str((part.shape, part.dtype)).encode(), part.tobytes()) for part in arrays)
-    return hashlib.sha256(b"".join(chain.from_iterable(parts))).hexdigest()
+    digest = hashlib.sha256()
+    for part in arrays:
+        digest.update(str((part.shape, part.dtype)).encode())
+        digest.update(np.ascontiguousarray(part).data)  # as it is: a copy may not fit
+    return digest.hexdigest()
 
 
 def _fit(

@@ -1,6 +1,6 @@
 """Checked sample matrices and Euclidean distances between them, in blocks of rows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -71,12 +71,36 @@ def as_sample_pair(
     return first, second
 
 
+def as_sample_sets(real: ArrayLike, fakes: Sequence[ArrayLike]) -> tuple[Matrix, list[Matrix]]:
+    """Check real rows and several sets of fakes, which are equally many in each.
+
+    Args:
+        real: shape (N, D).
+        fakes: sets of shape (M, D) each.
+
+    Raises:
+        ValueError: as :func:`as_sample_pair`, there is no set, or one has another number of rows
+            than the first.
+    """
+    if not len(fakes):
+        raise ValueError("fakes: found no set; want at least one")
+    real_ND = as_samples(real, "real")
+    sets = [as_sample_pair(real_ND, fake)[1] for fake in fakes]
+    for number, samples in enumerate(sets):
+        if len(samples) != len(sets[0]):
+            raise ValueError(
+                f"fakes: found {len(samples)} rows in set {number}; want {len(sets[0])}, "
+                "as set 0 has"
+            )
+    return real_ND, sets
+
+
 def as_labels(labels: ArrayLike, rows: int, name: str) -> np.ndarray:
     """Return one label a row as a vector.
 
     Raises:
         ValueError: ``labels`` is not a vector of ``rows`` values, one is missing (NaN or None), or
-            they are of kinds that have no order.
+            they are of kinds that have no order, or neither numbers nor text.
     """
     vector = np.asarray(labels)
     if vector.shape != (rows,):
@@ -91,7 +115,13 @@ def as_labels(labels: ArrayLike, rows: int, name: str) -> np.ndarray:
         )
     if not _ordered(vector):
         raise ValueError(f"{name}: found labels of several kinds; want all numbers or all text")
-    return vector
+    if vector.dtype != object:
+        return vector
+    values = vector.tolist()  # such as the text of a pandas column
+    if not all(isinstance(value, str | int | float | np.generic) for value in values):
+        kind = type(values[0]).__name__
+        raise ValueError(f"{name}: found labels of type {kind}; want numbers or text")
+    return np.array(values)
 
 
 def as_label_pair(

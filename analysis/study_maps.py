@@ -96,7 +96,10 @@ def kept_fakes(study: Study) -> Kept | None:
     for row, others, _ in found[1:]:
         if not all(np.array_equal(tensors[name], others[name]) for name in ("real", "labels")):
             first = _file(folder, rows[0]).name
-            raise ValueError(f"{_file(folder, row)}: found other real rows than in {first}")
+            raise ValueError(
+                f"{_file(folder, row)}: found other real rows than in {first}; remove it to draw "
+                "the others"
+            )
     frames = {_words(study, row): own["fake"] for row, own, _ in found}
     return Kept(tensors["real"], frames, tensors["labels"], classes)
 
@@ -117,7 +120,9 @@ def _read(file: Path) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
         raise ValueError(f"{file}: damaged ({error}); remove it to draw the others") from None
     real, fake, labels = (tensors[name] for name in TENSORS)
     if real.ndim != 2 or real.shape != fake.shape or labels.shape != (len(real),):
-        raise ValueError(f"{file}: damaged: rows and labels are not equally many")
+        raise ValueError(
+            f"{file}: damaged: rows and labels are not equally many; remove it to draw the others"
+        )
     return tensors, classes
 
 

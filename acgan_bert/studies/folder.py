@@ -21,7 +21,7 @@ from typing import Any, Self
 from acgan_bert.recipe import Recipe
 from acgan_bert.recipe_io import dump_recipe, load_recipe
 from acgan_bert.rundir import LOCK, claimed, located, read_json
-from acgan_bert.studies.fakes import FAKES, write_fakes
+from acgan_bert.studies.fakes import FAKES, MAPS, write_fakes
 from acgan_bert.studies.grid import Grid, cell
 from acgan_bert.studies.packing import Pack
 from acgan_bert.studies.rows import Row
@@ -207,6 +207,10 @@ def write_study(
     """Write a study's definition, ``study.json`` last; to be called while the folder is held."""
     for name in (ROWS, FAILED, PACKS, RECIPES):
         (folder / name).mkdir(exist_ok=True)
+    drawn = {row.id for row in rows if row.mapped}
+    for path in (folder / MAPS).glob("*"):  # of a study that grows, and has another diagonal now
+        if path.stem not in drawn:
+            path.unlink()
     for name, recipe in grid.recipes.items():
         write_text(folder / RECIPES / f"{name}.yaml", dump_recipe(recipe))
     plan = {

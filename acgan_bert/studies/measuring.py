@@ -6,9 +6,18 @@ They are what :func:`acgan_bert.generator_judge.judge_generator` finds for a run
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from acgan_bert.baselines import ClassGaussian
 from acgan_bert.generator_judge import reference_for
-from acgan_bert.judge import KEYS, LEAST_ROWS, PRDC_NEIGHBORS, Vectors, records
+from acgan_bert.judge import (
+    KEYS,
+    LEAST_ROWS,
+    MOST_TRAINING_ROWS,
+    PRDC_NEIGHBORS,
+    Vectors,
+    records,
+)
 from acgan_bert.parts import Parts
 from acgan_bert.recipe import Recipe
 from acgan_bert.trainer import HeldOut, TrainingRows
@@ -34,15 +43,18 @@ class GeneratorBench:
     ) -> None:
         self.reference = reference_for(rows, held_out, parts, recipe)
         self._classes, self._seed = rows.classes, recipe.seed
-        shown = rows.labels >= 0
-        self._few = rows.vectors[shown], rows.labels[shown]
         self._rival: dict[str, Any] = {}
         if len(self.reference.vectors) < LEAST_ROWS:
             return
+        known = np.flatnonzero(rows.labels >= 0)
+        few = known[:MOST_TRAINING_ROWS]
+        self._few = rows.vectors[few], rows.labels[few]
         self._outline = Outline(
             self.reference.vectors, self.reference.labels, k=PRDC_NEIGHBORS, rng=recipe.seed
         )
-        gaussian = ClassGaussian.fit(*self._few, num_classes=len(rows.classes))
+        gaussian = ClassGaussian.fit(
+            rows.vectors[known], rows.labels[known], num_classes=len(rows.classes)
+        )
         self._rival = self._named(gaussian.sample(self.reference.labels, seed=recipe.seed))
 
     def measure(self, fake: Vectors) -> dict[str, Any]:
@@ -50,8 +62,8 @@ class GeneratorBench:
 
         Returns:
             Measures and floors under their names, those of the class Gaussian under ``baselines``,
-            and ``use``, the rows of :func:`analysis.use_report`; empty where there are too few real
-            rows.
+            and ``use``, the rows of :func:`analysis.use_report`, their memorization beside labelled
+            rows alone; empty where there are too few real rows.
         """
         if not self._rival:
             return {}
@@ -61,15 +73,17 @@ class GeneratorBench:
     def _named(self, fake: Vectors) -> dict[str, Any]:
         found = self._outline.measure(fake)
         recovery, floor = found["conditional_accuracy"]
-        return {
+        numbers = {
             **{name: found[name][0] for name in KEYS},
             **{f"{KEYS[name]}_floor": found[name][1] for name in KEYS},
             "label_recovery": recovery,
             "label_recovery_floor": floor,
         }
+        # As records() has it: too few rows of a class leave NaN, which JSON has no word for.
+        return {name: None if value != value else value for name, value in numbers.items()}
 
     def _use(self, fake: Vectors) -> list[dict[str, Any]]:
-        """Measure use; memorization, which all training rows would be needed for, is left out."""
+        """Measure use; what is said of memorization is of the labelled rows alone."""
         training: dict[str, Any] = {}
         if self.reference.on != "train":
             training = {"train": self._few[0], "train_labels": self._few[1]}

@@ -75,10 +75,7 @@ def row_id(recipe: Recipe, method: str) -> str:
         recipe: Resolved, with its seed.
         method: A baseline's name makes another row of the same recipe; a recipe's does not.
     """
-    keys = asdict(recipe)
-    if not recipe.training.start_from:  # a later key: studies from before keep their rows
-        del keys["training"]["start_from"]
-    content = [keys, method if method in BASELINES else ""]
+    content = [asdict(recipe), method if method in BASELINES else ""]
     text = json.dumps(content, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from analysis.distances import Matrix, as_label_pair, as_sample_pair
+from analysis.distances import Matrix, as_label_pair, as_sample_pair, as_sample_sets
 from analysis.metrics.diversity import different_bins
 from analysis.metrics.gauge import LEAST_ROWS, PARTINGS, Gauge
 from analysis.neighbors import nearest_real, suspicious
@@ -102,10 +102,10 @@ def collapse_reports(
         rng: as for :func:`collapse_report`.
 
     Raises:
-        ValueError: as :func:`collapse_report`.
+        ValueError: as :func:`collapse_report`, there is no set, or they differ in their number of
+            rows.
     """
-    real_ND = as_sample_pair(real, fakes[0])[0]
-    sets = [as_sample_pair(real_ND, fake)[1] for fake in fakes]
+    real_ND, sets = as_sample_sets(real, fakes)
     real_y, fake_y = as_label_pair(real_labels, fake_labels, (len(real_ND), len(sets[0])))
     generator = np.random.default_rng(rng)
     hits, floor_rows, floor_hits = conditional_hits(real_ND, real_y, sets, fake_y, generator)

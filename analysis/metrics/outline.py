@@ -99,14 +99,15 @@ class Outline:
         if self._draw.size <= self._k:
             return dict.fromkeys(SHARES, (float("nan"), float("nan")))
 
-        def against(at: int) -> Matrix:
+        def against(at: int) -> dict[str, float]:
             halves = [
                 prdc(pooled[half[0]], pooled[half[at]], k=self._k) for half in self._draw.halves
             ]
-            return np.mean([[getattr(half, name) for name in SHARES] for half in halves], axis=0)
+            # One by one, as the tables do: a mean over an axis rounds otherwise.
+            return {n: float(np.mean([getattr(half, n) for half in halves])) for n in SHARES}
 
         found, floors = against(2), self._draw.floor("shares", lambda: against(1))
-        return {name: (float(found[at]), float(floors[at])) for at, name in enumerate(SHARES)}
+        return {name: (found[name], floors[name]) for name in SHARES}
 
     def _recovery(self, fake: Matrix) -> tuple[float, float]:
         generator = np.random.default_rng(self._rng)

@@ -116,7 +116,9 @@ def interval(value: float, halves: Matrix) -> tuple[float, float]:
     Half of the rows, drawn without replacement, vary about what all of them say as much as all of
     them vary about the truth, to first order.
     """
-    margin = float(stdtrit(len(halves) - 1, 0.975) * np.std(halves, ddof=1))
+    # By a power of two, which changes no digit: cubes of large vectors have no square.
+    scale = float(np.ldexp(1.0, np.frexp(np.abs(halves).max())[1]))
+    margin = float(stdtrit(len(halves) - 1, 0.975) * np.std(halves / scale, ddof=1)) * scale
     return value - margin, value + margin
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from analysis.distances import Matrix, as_generator, as_label_pair, as_sample_pair
+from analysis.distances import Matrix, as_generator, as_label_pair, as_sample_sets
 from analysis.metrics.frechet import frechet_distance, frechet_rows, principal
 from analysis.metrics.frechet_limit import PARTS, ROWS_PER_FEATURE, limit_value
 from analysis.metrics.neighbors import prdc
@@ -117,10 +117,9 @@ def measure_sets(
         rng: as for :func:`measure_all`.
 
     Raises:
-        ValueError: as :func:`measure_all`.
+        ValueError: as :func:`measure_all`, there is no set, or they differ in their number of rows.
     """
-    real_ND = as_sample_pair(real, fakes[0])[0]
-    sets = [as_sample_pair(real_ND, fake)[1] for fake in fakes]
+    real_ND, sets = as_sample_sets(real, fakes)
     real_y, fake_y = as_label_pair(real_labels, fake_labels, (len(real_ND), len(sets[0])))
     for name, given, least in (("k", k, 1), ("permutations", permutations, 1), ("most", most, 4)):
         if given < least:
@@ -134,17 +133,19 @@ def measure_sets(
     for label in np.union1d(real_y, fake_y):
         own = reals[real_y == label], made[fake_y == label]
         draws.append(Draw.of(label.item(), *own, permutations, generator))
-    tables = []
-    for fake_MD in sets:
-        pool = Pool.of(real_ND, fake_MD[fake_kept], directions)
-        tables.append(pd.DataFrame([row for draw in draws for row in _measure(draw, pool, k)]))
-    return tables
+    # Passed on, not named: a pool is gone before the next one needs its memory.
+    return [_table(draws, Pool.of(real_ND, fake[fake_kept], directions), k) for fake in sets]
 
 
 def kept_rows(samples: Matrix, most: int, rng: np.random.Generator) -> np.ndarray:
     """Draw at most so many rows; all of them, in order, where there are no more."""
     rows = len(samples)
     return np.arange(rows) if rows <= most else rng.permutation(rows)[:most]
+
+
+def _table(draws: Sequence[Draw], pool: Pool, k: int) -> pd.DataFrame:
+    """Measure one set of fakes, class by class."""
+    return pd.DataFrame([row for draw in draws for row in _measure(draw, pool, k)])
 
 
 def _measure(draw: Draw, pool: Pool, k: int) -> list[dict[str, Any]]:

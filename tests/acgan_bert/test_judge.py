@@ -1,11 +1,14 @@
 """What a run says of its generator: measures, floors, intervals, class by class."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from acgan_bert.judge import KEYS, LEAST_ROWS, Reference, judge
+from acgan_bert.recipe import Recipe
+from acgan_bert.studies import measuring
 from acgan_bert.trainer import TrainingRows
 from analysis.metrics.summary import MEASURES, WHOLE_ONLY
 
@@ -16,14 +19,19 @@ def draw(rng, labels):
     return (CENTERS[labels] + rng.normal(size=(len(labels), 3))).astype(np.float32)
 
 
-def judged(rows=120, shift=0.0):
-    rng = np.random.default_rng(0)
-    labels = np.arange(rows) % 2
+def parts_of(labels, classes=("no", "yes")):
+    """Return a reference with these labels, fakes, and the rows that they were trained on."""
+    rng, rows = np.random.default_rng(0), len(labels)
     texts = [{"id": str(row), "text": "a text", "label": "no"} for row in range(rows)]
     reference = Reference("test", draw(rng, labels), labels, texts)
     seen = np.arange(40) % 2
-    training = TrainingRows(draw(rng, seen), np.where(np.arange(40) < 30, seen, -1), ("no", "yes"))
-    return judge(reference, draw(rng, labels) + shift, training, seed=3)
+    training = TrainingRows(draw(rng, seen), np.where(np.arange(40) < 30, seen, -1), classes)
+    return reference, draw(rng, labels), training
+
+
+def judged(rows=120, shift=0.0, classes=("no", "yes")):
+    reference, fake, training = parts_of(np.arange(rows) % 2, classes)
+    return judge(reference, fake + shift, training, seed=3)
 
 
 @pytest.fixture(scope="module")
@@ -81,3 +89,30 @@ def test_a_generator_that_is_off_is_found_out(measures):
 def test_too_few_rows_are_not_measured():
     assert judged(rows=LEAST_ROWS - 1) == {}
     assert judged(rows=LEAST_ROWS)["rows"] == LEAST_ROWS // 2
+
+
+def test_a_class_called_overall_is_not_taken_for_all_of_them(measures):
+    named = judged(classes=("no", "overall"))
+    for name, short in KEYS.items():
+        assert (named[name], named[f"{short}_floor"]) == (
+            measures[name],
+            measures[f"{short}_floor"],
+        )
+    rows = [row["class"] for row in named["collapse"]]
+    assert rows == ["no", "overall (class)", "overall"]
+
+
+@pytest.mark.parametrize("labels", [np.arange(60) % 2, np.arange(60) // 59], ids=["two", "rare"])
+def test_a_study_has_the_same_numbers_to_the_last_bit(labels, monkeypatch):
+    """Of a class with one row there is no other row to tell it by, and no number to write."""
+    reference, fake, training = parts_of(labels)
+    monkeypatch.setattr(measuring, "reference_for", lambda *_: reference)
+    bench = measuring.GeneratorBench(training, {}, None, replace(Recipe(), seed=3))
+    found, expected = bench.measure(fake), judge(reference, fake, training, seed=3)
+    json.dumps(found, allow_nan=False)
+    gaussian = found.pop("baselines")["class_gaussian"]
+    del found["use"]
+    assert found == {name: expected[name] for name in found}
+    simple = expected["baselines"]["class_gaussian"]
+    assert gaussian == {name: simple[name] for name in gaussian}
+    assert (found["label_recovery"] is None) == (labels.sum() == 1)

@@ -1,12 +1,16 @@
 """What a run's result says of use and meaning: names, JSON, and what is left out without rows."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from acgan_bert import judge_use as judge_use_module
 from acgan_bert.judge import Reference
 from acgan_bert.judge_use import judge_coherence, judge_use
+from acgan_bert.recipe import Recipe
+from acgan_bert.studies import measuring
 from acgan_bert.trainer import TrainingRows
 from tests.toy import blobs
 
@@ -47,6 +51,15 @@ def test_use_is_plain_json_with_the_names_of_classes(reference, training, fake):
     best = next(row for row in rows if (row["class"], row["measure"]) == ("good", "train_on_fake"))
     assert best["value"] > 0.9
     assert rows == judge_use(reference, fake, training, seed=0)
+
+
+def test_a_study_finds_the_same_of_as_many_training_rows(reference, training, fake, monkeypatch):
+    labeled = replace(training, labels=np.maximum(training.labels, 0))
+    monkeypatch.setattr(measuring, "reference_for", lambda *_: reference)
+    for module in (judge_use_module, measuring):
+        monkeypatch.setattr(module, "MOST_TRAINING_ROWS", 20)
+    bench = measuring.GeneratorBench(labeled, {}, None, replace(Recipe(), seed=7))
+    assert bench.measure(fake)["use"] == judge_use(reference, fake, labeled, seed=7)
 
 
 def test_without_held_out_rows_there_is_nothing_to_hold_training_rows_against(training, fake):

@@ -8,6 +8,7 @@ from acgan_bert.cli_study import _Lines
 from acgan_bert.environment import describe_environment
 from acgan_bert.recipe_io import apply, load_recipe
 from acgan_bert.recipe_kinds import value_at
+from acgan_bert.studies.fakes import MAPS, write_fakes
 from acgan_bert.studies.grid import Grid
 from acgan_bert.studies.ray_engine import _absolute
 from acgan_bert.studies.schedule import Standing
@@ -57,6 +58,20 @@ def test_two_that_add_rows_at_once_lose_none(recipe, tmp_path, monkeypatch):
     assert grown.packs[:2] == other.packs
     assert sorted(row for pack in grown.packs for row in pack.rows) == sorted(grown.rows)
     assert len(grown.rows) == 9
+
+
+def test_fakes_of_another_diagonal_leave_the_map(recipe, tmp_path):
+    """Of other levels, they would stand under the names of the same depths."""
+    settings = {"kind": "depth", "recipes": {"default": recipe}, "seeds": 1, "control": False}
+    axes = {"generator.depth": [1, 2], "generator.width": [4]}
+    study = begin(Grid(**settings, axes=axes), tmp_path / "study")
+    for row in study.rows:
+        write_fakes(study.folder, row, b"fakes")
+    begin(Grid(**settings, axes=axes), study.folder)
+    assert {path.stem for path in (study.folder / MAPS).iterdir()} == set(study.rows)
+    grown = begin(Grid(**settings, axes=axes | {"generator.width": [2, 4]}), study.folder)
+    assert not list((study.folder / MAPS).iterdir())
+    assert {row.axes["generator.width"] for row in grown.rows.values() if row.mapped} == {2}
 
 
 @pytest.mark.parametrize("changed", ["first.csv", "second.csv"])

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -50,6 +52,16 @@ def test_the_same_rows_are_fitted_once(monkeypatch):
             fit_logistic(vectors, truth, **settings | other)
     with pytest.raises(TypeError):
         fit_logistic(vectors, 1 - truth, **settings)
+
+
+def test_rows_are_not_copied_to_tell_them_from_others():
+    vectors = np.zeros((2000, 100))
+    tracemalloc.start()
+    names = [warm_start._digest(rows) for rows in (vectors, vectors.reshape(100, 2000))]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert names[0] != names[1]
+    assert peak < vectors.nbytes / 2
 
 
 def test_fits_count_by_prior_and_held_out_likelihood(monkeypatch):

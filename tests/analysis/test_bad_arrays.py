@@ -34,6 +34,8 @@ from analysis import (
     umap_map,
     use_report,
 )
+from analysis.metrics.collapse import collapse_reports
+from analysis.metrics.summary import measure_sets
 
 GOOD = np.random.default_rng(0).normal(size=(20, 3))
 LABELS = np.arange(20) % 2
@@ -197,6 +199,31 @@ def test_a_class_that_real_rows_lack_has_no_numbers():
     assert np.isnan(typicality(GOOD, GOOD, fake, LABELS)[fake == 7]).all()
     agreement = label_agreement(GOOD, fake, GOOD, LABELS, k=3).set_index("class")
     assert agreement.loc[7, ["agreement", "chance"]].tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("name", [n for n in of_labels(LABELS, LABELS) if n != "words"])
+def test_objects_are_the_labels_that_they_hold(name):
+    """Columns of pandas hold text as objects, and its own integers."""
+    text = np.array(["no", "yes"])[LABELS]
+    for plain in (LABELS, text) if name != "train" else (LABELS,):
+        held = plain.astype(object)
+        found, expected = of_labels(held, held)[name](), of_labels(plain, plain)[name]()
+        if name == "typicality":
+            np.testing.assert_array_equal(found, expected)
+        else:
+            assert found.equals(expected)
+    with pytest.raises(ValueError, match=r"labels: found labels of type tuple; want numbers or"):
+        of_labels(LABELS, np.fromiter([(1,)] * 20, dtype=object))[name]()
+
+
+@pytest.mark.parametrize("measure", [measure_sets, collapse_reports])
+def test_sets_of_fakes_are_equally_many(measure):
+    for other in (GOOD[:19], np.vstack([GOOD, GOOD[:1]])):
+        match = rf"^fakes: found {len(other)} rows in set 1; want 20, as set 0 has"
+        with pytest.raises(ValueError, match=match):
+            measure(GOOD, LABELS, [GOOD, other], LABELS)
+    with pytest.raises(ValueError, match=r"^fakes: found no set; want at least one"):
+        measure(GOOD, LABELS, [], LABELS)
 
 
 DISTANCES = {

@@ -1,5 +1,7 @@
 """Everything at once: values beside floors, overall and by class, NaN with its reason."""
 
+import weakref
+
 import numpy as np
 import pytest
 
@@ -162,6 +164,39 @@ def test_several_sets_at_once_are_each_as_if_alone():
         together = measure_sets(real, labels, sets, labels, **options)
         for table, fake in zip(together, sets, strict=True):
             assert table.equals(measure_all(real, labels, fake, labels, **options))
+
+
+def test_the_unit_of_vectors_changes_no_interval_by_more_than_itself():
+    """Near what float32 holds, the square of a cubed product is beyond float64."""
+    rng = np.random.default_rng(10)
+    real, fake, labels = draw(rng, 60), draw(rng, 60), LABELS[::4]
+    usual, large = (
+        measure_all(unit * real, labels, unit * fake, labels, permutations=9)
+        for unit in (1.0, 2.0**120)
+    )
+    for name, power in (("frechet_distance", 2), ("energy_distance", 1)):
+        for key in ("value", "low", "high", "floor_low", "floor_high"):
+            expected = cell(usual, "overall", name)[key] * 2.0 ** (120 * power)
+            assert cell(large, "overall", name)[key] == pytest.approx(expected, rel=1e-6)
+    kernel = cell(large, "overall", "kernel_distance")
+    assert np.isfinite([kernel[key] for key in ("value", "low", "high", "floor_high")]).all()
+    assert kernel["low"] < kernel["value"] < kernel["high"]
+
+
+def test_several_sets_take_the_memory_of_one(monkeypatch):
+    """All pairs of rows are large: those of one set go before those of the next one are made."""
+    real, fake = np.random.default_rng(11).normal(size=(2, 40, 4))
+    made, of = [], Pool.of
+
+    def watched(*parts):
+        assert not any(array() is not None for array in made)
+        pool = of(*parts)
+        made.append(weakref.ref(pool.kernels["energy_distance"]))
+        return pool
+
+    monkeypatch.setattr(Pool, "of", watched)
+    measure_sets(real, np.zeros(40), [fake] * 3, np.zeros(40), permutations=9)
+    assert len(made) == 3
 
 
 def test_a_seed_repeats_itself_and_many_rows_are_drawn_from():

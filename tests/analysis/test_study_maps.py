@@ -63,11 +63,11 @@ def test_the_page_has_them_and_a_study_without_fakes_has_none(study, tmp_path):
 def test_what_does_not_belong_together_is_named(study):
     real = kept_fakes(read_study(study)).real
     keep(study, "r0003", real, real + 1.0)
-    with pytest.raises(ValueError, match=r"r0003.safetensors: found other real rows"):
+    with pytest.raises(ValueError, match=r"r0003.safetensors: found other real rows .*; remove it"):
         kept_fakes(read_study(study))
     keep(study, "r0003", real[1:], real)
-    with pytest.raises(ValueError, match=r"r0003.safetensors: damaged"):
+    with pytest.raises(ValueError, match=r"r0003.safetensors: damaged.*; remove it"):
         kept_fakes(read_study(study))
     (study / "maps" / "r0003.safetensors").write_bytes(b"torn")
-    with pytest.raises(ValueError, match=r"r0003.safetensors: damaged"):
+    with pytest.raises(ValueError, match=r"r0003.safetensors: damaged.*; remove it"):
         kept_fakes(read_study(study))
