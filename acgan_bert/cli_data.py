@@ -142,26 +142,37 @@ def embed(words: Sequence[str], summary: str) -> None:
 
 
 def report(words: Sequence[str], summary: str) -> None:
-    """Write one page from runs."""
-    parser = new_parser("report", usage="RUN… [--out FILE.html]", description=summary)
-    parser.add_argument("runs", type=str, nargs="+", help=f"{_RUN_HELP} Several are compared.")
+    """Write one page from runs, or that of a study."""
+    parser = new_parser("report", usage="RUN… | STUDY [--out FILE.html]", description=summary)
+    parser.add_argument(
+        "runs",
+        type=str,
+        nargs="+",
+        help=f"{_RUN_HELP} Several are compared. A study's figures and page are made anew.",
+    )
     parser.add_argument(
         "--out",
         type=str,
         help="(default: RUN/report.html for one run, report.html here for several)",
     )
     arguments = parse(parser, words)
+
+    from acgan_bert.studies.folder import STUDY
+    from analysis import write_report, write_study
+
     runs = [Path(name) for name in arguments.runs]
     default = runs[0] / "report.html" if len(runs) == 1 else Path("report.html")
     for path in runs:
         if not path.is_dir():
             raise InputError(f"{path}: no such directory; give one that acgan-bert train wrote")
+        if (path / STUDY).is_file() and (len(runs) > 1 or arguments.get("out")):
+            raise InputError(f"{path}: is a study; give it alone and without --out")
     out = _output_file(arguments.get("out") or str(default), inputs=(), suffixes=(".html", ".htm"))
-
-    from analysis.report.page import write_report
-
     try:
-        write_report(runs, out or default)
+        if (runs[0] / STUDY).is_file():
+            write_study(runs[0])
+        else:
+            write_report(runs, out or default)
     except ValueError as error:
         # The analysis package has no error of its own for a directory that is not a run.
         raise InputError(str(error)) from error

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from analysis.study_design import higher_is_better
@@ -60,7 +61,7 @@ def depth_maps(findings: Findings, measure: str) -> Figure | None:
                 _marks(axis, group)
             else:
                 image = _map(axis, group, _widths(group), None)
-            bar = figure.colorbar(image, ax=axis, fraction=0.046, pad=0.03)
+            bar = figure.colorbar(image, ax=axis, fraction=0.046, pad=0.03, ticks=MaxNLocator(5))
             finish_bar(bar, "")
             axis.set_title(shortened(_title(group, kind), 34), fontsize=9)
         unit = ", %" if is_share(measure) else ""
@@ -149,11 +150,11 @@ def _map(axis: Axes, group: Group, values: Array, limits: tuple[float, float] | 
     low, high = limits or (0.0, float(np.nanmax(values)))
     low, high = (scale * low, scale * high) if high > low else (scale * low, scale * low + 1.0)
     image = axis.imshow(scale * values, cmap=colors, vmin=low, vmax=high, aspect="auto")
-    digits = 1 if scale > 1 else max(0, 2 - math.floor(math.log10(max(abs(high), 1e-9))))
+    digits = _digits(low, high, least=1 if scale > 1 else 0)
     for (a, b), value in np.ndenumerate(values):
         if math.isfinite(value):
             ground = image.to_rgba(np.array([scale * value]))[0]
-            text = f"{scale * value:.{min(digits, 4)}f}"
+            text = f"{scale * value:.{digits}f}"
             axis.text(b, a, text, ha="center", va="center", fontsize=7.5, color=ink_on(ground))
         else:
             axis.text(b, a, "\N{EN DASH}", ha="center", va="center", fontsize=8, color=MUTED)
@@ -165,6 +166,11 @@ def _map(axis: Axes, group: Group, values: Array, limits: tuple[float, float] | 
     for side in axis.spines.values():
         side.set(visible=True, color=RULE)
     return image
+
+
+def _digits(low: float, high: float, *, least: int) -> int:
+    """Return the decimals by which cells can be told apart: two figures of what they vary by."""
+    return min(max(least, 1 - math.floor(math.log10(max(high - low, 1e-9)))), 4)
 
 
 def _marks(axis: Axes, group: Group) -> None:

@@ -82,6 +82,8 @@ def difference_bars(findings: Findings) -> Figure | None:
         for axis, title in zip(axes, titles, strict=False):
             _bars(axis, [one for one in found if one.group == title], names)
             axis.set_title(shortened(title, 44))
+        for axis in axes[max(0, len(titles) - columns) : len(titles)]:
+            axis.tick_params(labelbottom=True)  # the place below it may be empty
         axes[0].invert_yaxis()
         unit = ", points" if share else ""
         words = f"{capital(measure_words(found[0].measure))} minus that of {found[0].subject}{unit}"

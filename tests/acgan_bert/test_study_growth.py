@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 
+from acgan_bert import cli
 from acgan_bert.cli_study import _Lines
 from acgan_bert.environment import describe_environment
 from acgan_bert.recipe_io import apply, load_recipe
@@ -158,3 +159,25 @@ def test_lines_come_when_rows_have_ended_or_none_has_for_long(monkeypatch, capsy
         lines(Standing(done, 1, 0, 9, None))
         said += [second] if capsys.readouterr().out else []
     assert said == [100, 103, 120, 151]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["depth", "--axis", "generator.dept=[1]"], "did you mean generator.depth"),
+        (["depth", "--seeds", "0"], "--seeds: found 0"),
+        (["depth", "--seeds", "2000"], "more than 100,000"),
+        (["depth", "--methods", "default"], "--methods: a study of depth"),
+        (["labels", "--methods", "logistic_regresion"], "did you mean 'logistic_regression'"),
+        (["width"], "'width' is no kind of study"),
+        (["dept"], "did you mean 'depth'"),
+        (["depth", "--engine", "spark"], "'spark' is unknown; use processes, ray"),
+        (["depth", "--ray_address", "auto"], "needs --engine ray"),
+    ],
+)
+def test_a_mistake_on_the_command_line_is_one_line(words, message, capsys, tmp_path):
+    assert cli.main(["study", *words, "--out", str(tmp_path / "out")]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert message in lines[0]
+    assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,5 @@
 import json
+import shutil
 import time
 from dataclasses import replace
 
@@ -247,28 +248,6 @@ def test_methods_see_the_same_labels(recipe, tmp_path):
         assert (gan["labeled"], gan["unlabeled"]) == (rival["labeled"], rival["unlabeled"])
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (["depth", "--axis", "generator.dept=[1]"], "did you mean generator.depth"),
-        (["depth", "--seeds", "0"], "--seeds: found 0"),
-        (["depth", "--seeds", "2000"], "more than 100,000"),
-        (["depth", "--methods", "default"], "--methods: a study of depth"),
-        (["labels", "--methods", "logistic_regresion"], "did you mean 'logistic_regression'"),
-        (["width"], "'width' is no kind of study"),
-        (["dept"], "did you mean 'depth'"),
-        (["depth", "--engine", "spark"], "'spark' is unknown; use processes, ray"),
-        (["depth", "--ray_address", "auto"], "needs --engine ray"),
-    ],
-)
-def test_a_mistake_on_the_command_line_is_one_line(words, message, capsys, tmp_path):
-    assert cli.main(["study", *words, "--out", str(tmp_path / "out")]) == 2
-    lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 1
-    assert message in lines[0]
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_rows_that_move_their_encoder_stand_beside_those_that_do_not(recipe, tmp_path):
     """Each on the same draw of labels, in one table."""
     short = {"report.baselines": [], "report.fakes": 40}
@@ -289,3 +268,13 @@ def test_rows_that_move_their_encoder_stand_beside_those_that_do_not(recipe, tmp
     assert all(one["accuracy"] > 0.5 for one in found.values())
     assert all(found[name]["two_sample"] >= 0.4 for name in recipes)
     assert list((out / "packs").iterdir()) == []
+
+
+def test_report_draws_a_finished_study_again(finished, tmp_path, capsys):
+    copy = shutil.copytree(finished.folder, tmp_path / "copy")
+    written = {path.name: path.read_bytes() for path in copy.glob("[fr]*/*.*")}
+    shutil.rmtree(copy / "figures")
+    assert cli.main(["report", str(copy), "--out", "page.html"]) == 2
+    assert "is a study" in capsys.readouterr().err
+    assert cli.main(["report", str(copy)]) == 0
+    assert {path.name: path.read_bytes() for path in copy.glob("[fr]*/*.*")} == written
