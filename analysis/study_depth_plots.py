@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from itertools import chain
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -13,9 +12,10 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from analysis.study_baselines import baseline_means
 from analysis.study_design import higher_is_better
 from analysis.study_findings import Findings, Group
-from analysis.study_layouts import Grid, baseline_values, grids
+from analysis.study_layouts import Grid, grids
 from analysis.study_numbers import is_share, measure_words
 from analysis.study_plots import Line, draw_line, finish_measure
 from analysis.study_reading import Study
@@ -209,14 +209,10 @@ def _along(axis: Axes, study: Study, found: Sequence[Grid], side: int) -> None:
 def _references(axis: Axes, study: Study, measure: str) -> None:
     """Draw what a measure is to be compared with: the floor, the best baseline, a Gaussian."""
     rows = [row.values for row in study.rows if not row.control]
-    means = {
-        f"best baseline: {readable(name)}": float(np.mean([*chain(*by_seed.values())]))
-        for name, by_seed in baseline_values(study.rows, measure).items()
-    }
-    best = max(means, key=lambda label: means[label], default="")
+    best, mean = next(iter(baseline_means(study.rows, measure).items()), ("", None))
     columns = (
         ("real against real", [_floor(values, measure) for values in rows], INK, (1, 1.5)),
-        (best, [means.get(best)], MUTED, (5, 2)),
+        (f"best baseline: {readable(best)}", [mean], MUTED, (5, 2)),
         (
             "a Gaussian for each class",
             [values.get(f"{SIMPLE}.{measure}") for values in rows],

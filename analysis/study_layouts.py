@@ -8,6 +8,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.study_baselines import baseline_means, baseline_values
 from analysis.study_design import (
     compared_axis,
     condition_words,
@@ -23,7 +24,6 @@ from analysis.study_names import TIMES, as_number, axis_words, level_words
 from analysis.study_reading import Row, Study
 from analysis.words import readable
 
-BASELINES = ("baseline.", "baselines.")
 LABELS = ("labeled", "labels")  # columns that count rows with a label
 
 Array = NDArray[np.float64]
@@ -44,6 +44,7 @@ class Layout:
         reference: index of the condition that the others are compared with; None for none.
         control: what the group is a control for, as the table says it; empty for none.
         averaged: whether the values are means over other layouts.
+        baseline: the best of the baselines that the rows carry, and its mean; None without any.
     """
 
     measure: str
@@ -55,6 +56,7 @@ class Layout:
     reference: int | None
     control: str = ""
     averaged: bool = False
+    baseline: tuple[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -161,7 +163,17 @@ def layouts(study: Study, measure: str) -> list[Layout]:
             numbers = tuple(as_number(level) for level in kept)
             reference = reference_level(study, kept)
             found.append(
-                Layout(measure, group, None, names, numbers, values[:, there], reference, key[-2])
+                Layout(
+                    measure=measure,
+                    group=group,
+                    position=None,
+                    names=names,
+                    positions=numbers,
+                    values=values[:, there],
+                    reference=reference,
+                    control=key[-2],
+                    baseline=next(iter(baseline_means(rows, measure).items()), None),
+                )
             )
     return found
 
@@ -215,20 +227,6 @@ def _averaged(found: Sequence[Layout], study: Study) -> list[Layout]:
     over = ", ".join(axis_words(key) for key, levels in study.axes.items() if len(levels) > 1)
     group = f"averaged over {over}"
     return [replace(plain[0], group=group, position=None, values=values, averaged=True)]
-
-
-def baseline_values(rows: Sequence[Row], measure: str) -> dict[str, dict[str, list[float]]]:
-    """Return by baseline and seed what rows carry of it: ``baseline.NAME`` is its accuracy."""
-    found: dict[str, dict[str, list[float]]] = {}
-    for row in rows:
-        for column, value in row.values.items():
-            prefix = next((start for start in BASELINES if column.startswith(start)), None)
-            if prefix is None:
-                continue
-            name, _, of = column.removeprefix(prefix).partition(".")
-            if (of or "accuracy") == measure:
-                found.setdefault(name, {}).setdefault(row.seed, []).append(value)
-    return found
 
 
 def _with_baselines(

@@ -23,6 +23,7 @@ from analysis.words import capital, readable, shortened
 
 MARKERS = "osD^vP*X<>"
 DASHES = ("-", "--", "-.", ":")
+DOTTED: dict[str, Any] = {"ls": (0, (1, 2)), "lw": 1.2}
 MOST_LINES = 10
 MOST_PANELS = 6
 CURVE_WORDS = ("accuracy", "f1", "pearson", "distance", "loss")
@@ -34,6 +35,7 @@ class Line:
 
     name: str
     points: Sequence[tuple[float, Summary]]
+    baseline: tuple[str, float] | None = None
 
 
 def text_curves(findings: Findings) -> Figure | None:
@@ -52,6 +54,10 @@ def text_curves(findings: Findings) -> Figure | None:
         axis = figure.subplots()
         for index, line in enumerate(lines[:MOST_LINES]):
             draw_line(axis, line, index)
+            if line.baseline is not None:
+                axis.axhline(line.baseline[1], color=COLORS[index % len(COLORS)], **DOTTED)
+        for name in dict.fromkeys(line.baseline[0] for line in lines if line.baseline):
+            axis.plot([], [], color=MUTED, label=f"best baseline: {readable(name)}", **DOTTED)
         _logarithmic(axis, where, percent=label.endswith("fraction"))
         axis.set_xlabel(label)
         finish_measure(axis, findings.measures[0])
@@ -167,6 +173,7 @@ def finish_measure(axis: Axes, measure: str) -> None:
 def _lines_of(findings: Findings, groups: Sequence[Group]) -> tuple[list[Line], str]:
     """Return a line a name over the groups, or a line a group over its names."""
     lines: dict[str, list[tuple[float, Summary]]] = {}
+    baselines: dict[str, tuple[str, float] | None] = {}
     if any(group.layout.position is not None for group in groups):
         for group in groups:
             if group.layout.position is None:
@@ -181,10 +188,12 @@ def _lines_of(findings: Findings, groups: Sequence[Group]) -> tuple[list[Line], 
         for group in groups:
             places = zip(group.layout.positions, group.summaries, strict=True)
             points = [(x, summary) for x, summary in places if x is not None]
-            lines[group.layout.group or readable(findings.study.recipe) or "all"] = points
+            name = group.layout.group or readable(findings.study.recipe) or "all"
+            lines[name], baselines[name] = points, group.layout.baseline
         label = axis_words(compared_axis(findings.study) or "")
     made = [
-        Line(name, sorted(points, key=lambda point: point[0])) for name, points in lines.items()
+        Line(name, sorted(points, key=lambda point: point[0]), baselines.get(name))
+        for name, points in lines.items()
     ]
     return made, label
 

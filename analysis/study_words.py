@@ -3,11 +3,9 @@
 import math
 from collections.abc import Sequence
 
-import numpy as np
-
+from analysis.study_baselines import baseline_means
 from analysis.study_design import higher_is_better
 from analysis.study_findings import Findings, Group, Statement
-from analysis.study_layouts import baseline_values
 from analysis.study_names import TIMES
 from analysis.study_numbers import (
     difference_words,
@@ -59,16 +57,12 @@ def baseline_words(findings: Findings) -> str:
     if not findings.measures or study.kind == "labels":
         return ""
     measure = findings.measures[0]
-    means = {
-        name: float(np.mean([value for values in by_seed.values() for value in values]))
-        for name, by_seed in baseline_values(study.rows, measure).items()
-    }
-    if not means:
-        return ""
-    best_first = sorted(means, key=lambda name: -means[name])
     named = ", ".join(
-        f"{readable(name)} {value_words(measure, means[name])}" for name in best_first
+        f"{readable(name)} {value_words(measure, mean)}"
+        for name, mean in baseline_means(study.rows, measure).items()
     )
+    if not named:
+        return ""
     return f"On the same rows, for comparison and not tested: {named}."
 
 

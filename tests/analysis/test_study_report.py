@@ -4,6 +4,7 @@ import json
 
 import matplotlib.text
 import numpy as np
+import pandas as pd
 import pytest
 
 from analysis import write_study
@@ -178,6 +179,9 @@ def test_text_grows_along_a_logarithmic_axis_with_room_for_none(tmp_path):
     axis = figure.axes[0]
     assert axis.get_xscale() == "symlog"
     np.testing.assert_allclose(axis.lines[0].get_xdata(), study_folder.UNLABELED)
+    baselines = pd.read_csv(tmp_path / "table.csv")["baseline.logistic_regression"]
+    np.testing.assert_allclose(axis.lines[1].get_ydata(), baselines.mean())
+    assert "best baseline: logistic regression" in words(figure)
     labels = text_curves(findings_of(study_folder.label_study(tmp_path / "labels"))).axes[0]
     assert labels.get_xscale() == "log"
     assert len(labels.lines) == len(study_folder.METHODS)
