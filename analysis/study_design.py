@@ -61,7 +61,7 @@ def compared_axis(study: Study) -> str | None:
 def condition_words(study: Study, axis: str, level: str) -> str:
     """Return a level of the compared axis as people read it: what is left out, or how much text."""
     words = level_words(axis, level)
-    if study.kind == "unlabeled" and "unlabeled" in axis:
+    if study.kind == "unlabeled" and "unlabeled" in axis and "imbalance" not in axis:
         return f"{words} unlabelled"
     if study.kind != "ablation" or not any(word in axis for word in ABLATION_AXES):
         return f"{axis_words(axis)} {words}"
