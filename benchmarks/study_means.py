@@ -34,7 +34,8 @@ def means(table: pd.DataFrame, by: Sequence[str], columns: Sequence[str]) -> str
     """Return markdown: a line for each group, a column for each measure."""
     if "control" in table and "control" not in by:
         table = table[table.control.isna()]
-    table = table.fillna({key: "" for key in by if table[key].dtype == object})
+    words = [key for key in by if not pd.api.types.is_numeric_dtype(table[key])]
+    table = table.fillna(dict.fromkeys(words, "none"))
     seeds = table.groupby([*by, "seed"], sort=False, dropna=False)[list(columns)].mean()
     lines = [f"| {' | '.join([*by, *columns])} |", "|---" * (len(by) + len(columns)) + "|"]
     for key, group in seeds.groupby(level=list(range(len(by))), sort=False, dropna=False):
