@@ -55,6 +55,20 @@ def test_held_out_rows_do_not_depend_on_the_label_draw(table):
     assert few["labeled"] < many["labeled"]
 
 
+def test_labels_and_text_are_imbalanced_each_by_its_own_ratio(table):
+    parts = read(
+        train=table("a.csv", rows(200)),
+        labels_per_class=20,
+        label_imbalance=4,
+        unlabeled_imbalance=0.5,
+    )
+    counts = [
+        np.bincount(parts.train.labels[drawn])
+        for drawn in (parts.split.labeled, parts.split.unlabeled)
+    ]
+    assert [count.tolist() for count in counts] == [[20, 5], [40, 95]]
+
+
 def test_only_drawn_labels_are_visible(table):
     parts = read(train=table("a.csv", rows(40)), labels_per_class=2, unlabeled_fraction=0.5)
     visible = parts.visible()

@@ -198,10 +198,12 @@ def test_rows_that_use_other_rows_of_the_data_share_no_program():
     """Coordinates are those of the rows that are used."""
     held_out = apply(Recipe(), {"data.train": "a.csv", "data.test_fraction": 0.2})
     less_text = apply(WITH_PARTS, {"data.label_fraction": 0.1, "data.unlabeled_fraction": 0.5})
-    for recipe, alike in ((WITH_PARTS, True), (held_out, False), (less_text, False)):
+    leaning = apply(WITH_PARTS, {"data.unlabeled_imbalance": 10.0})
+    cases = ((WITH_PARTS, True), (held_out, False), (less_text, False), (leaning, False))
+    for recipe, alike in cases:
         seeds = program_of(recipe), program_of(replace(recipe, seed=1))
         assert (seeds[0] == seeds[1]) == alike
-    fewer = apply(WITH_PARTS, {"data.label_fraction": 0.1})
+    fewer = apply(WITH_PARTS, {"data.label_fraction": 0.1, "data.label_imbalance": 10.0})
     assert program_of(fewer) == program_of(WITH_PARTS)
 
 
