@@ -270,7 +270,9 @@ def _group_words(study: Study, key: Key, compared: Iterable[str]) -> str:
     ]
     control, *method = key[len(left) :]
     parts += [control_words(control)] if control else []
-    return ", ".join([*parts, *(readable(name) for name in method if name)])
+    if len(methods_of(study)) > 1:
+        parts += [readable(name) for name in method if name]
+    return ", ".join(parts)
 
 
 def present(values: Array) -> list[bool]:

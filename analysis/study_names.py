@@ -46,13 +46,17 @@ def axis_words(key: str) -> str:
 
 
 def level_words(key: str, text: str) -> str:
-    """Return a level as people read it: a share as a percentage.
+    """Return a level as people read it: a share as a percentage, of a run's path its name.
 
     Example:
         >>> level_words("data.label_fraction", "0.05"), level_words("generator.depth", "2")
         ('5%', '2')
+        >>> level_words("training.start_from", "runs/mpqa/")
+        'mpqa'
     """
     value = as_number(text)
     if value is not None and key.endswith("fraction"):
         return f"{100 * value:.4g}%"
+    if key.endswith("start_from"):
+        text = text.rstrip("/").rpartition("/")[-1]
     return text or "none"

@@ -19,7 +19,7 @@ from analysis.study_numbers import is_share, measure_words
 from analysis.study_reading import Study
 from analysis.study_statistics import Summary, seed_summary
 from analysis.style import ACCENT, COLORS, INK, MUTED, in_percent, styled
-from analysis.words import capital, readable, shortened
+from analysis.words import capital, readable, shortened, wrapped
 
 MARKERS = "osD^vP*X<>"
 DASHES = ("-", "--", "-.", ":")
@@ -80,14 +80,14 @@ def difference_bars(findings: Findings) -> Figure | None:
     lines = math.ceil(len(titles) / columns)
     share = is_share(found[0].measure)
     with styled():
-        height = 0.9 + lines * (0.65 + 0.34 * len(names))
+        height = 0.9 + lines * (0.85 + 0.34 * len(names))
         figure = Figure(figsize=(5.2 + 2.6 * (columns - 1), height), layout="constrained")
         axes = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel()
         for axis in axes[len(titles) :]:
             axis.set_axis_off()
         for axis, title in zip(axes, titles, strict=False):
             _bars(axis, [one for one in found if one.group == title], names)
-            axis.set_title(shortened(title, 44))
+            axis.set_title(wrapped(title, 34))
         for axis in axes[max(0, len(titles) - columns) : len(titles)]:
             axis.tick_params(labelbottom=True)  # the place below it may be empty
         axes[0].invert_yaxis()
@@ -231,7 +231,7 @@ def _bars(axis: Axes, found: Sequence[Statement], names: Sequence[str]) -> None:
             axis.plot(ends, [y, y], color=INK, lw=1.5, solid_capstyle="butt")
             axis.plot(ends, [y, y], "|", color=INK, ms=7)
     axis.axvline(0.0, color=INK, lw=0.9)
-    axis.set_yticks(range(len(names)), [shortened(name, 30) for name in names], color=INK)
+    axis.set_yticks(range(len(names)), [wrapped(name, 28) for name in names], color=INK)
     axis.tick_params(axis="y", length=0)
     axis.spines["left"].set_visible(False)
     axis.grid(axis="x")

@@ -1,6 +1,7 @@
 """Keys, names and numbers as people read them."""
 
 import math
+import textwrap
 
 UNKNOWN = "\N{EN DASH}"
 ACRONYMS = {word.lower(): word for word in ("AC", "BERT", "F1", "GAN", "Gaussian", "MLP", "SVM")}
@@ -24,6 +25,16 @@ def shortened(name: str, limit: int = 28) -> str:
         return line
     head = (limit - 1) * 2 // 3
     return f"{line[:head].rstrip()}…{line[-(limit - 1 - head) :].lstrip()}"
+
+
+def wrapped(name: str, width: int) -> str:
+    r"""Return a name over two lines at most, of about so many characters each.
+
+    Example:
+        >>> wrapped("discriminator warm start true, labels per class 8", 34)
+        'discriminator warm start true,\nlabels per class 8'
+    """
+    return "\n".join(textwrap.wrap(shortened(name, 2 * width - 8), width))
 
 
 def percent(share: float | None, digits: int = 1) -> str:
