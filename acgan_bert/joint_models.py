@@ -12,11 +12,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from acgan_bert.gan.generator import INPUT_WEIGHTS
 from acgan_bert.joint import JointGAN
 from acgan_bert.joint_rows import bucket_scores
 from acgan_bert.model import GANModel
 
-_OF_INPUT = ("body.linears.0.weight_EIO", "skip.weight_EIO")
 _BY_TASK = ("heads", "skips", "rivals")
 
 
@@ -45,7 +45,7 @@ def _generator_of(gan: JointGAN, task: str, state: Mapping[str, Tensor]) -> dict
     """Keep the rows of the input that noise and the task's classes enter by."""
     noise, (start, stop) = gan.shape.noise_width, _columns(gan, task)
     found = dict(state)
-    for name in _OF_INPUT:
+    for name in INPUT_WEIGHTS:
         if name not in state:
             continue
         noise_EIO, classes_EIO, scores_EIO = state[name].split(

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from acgan_bert.encoding import ENCODER, read_identity
 from acgan_bert.gan.discriminator import Discriminator
-from acgan_bert.gan.generator import Generator
+from acgan_bert.gan.generator import INPUT_WEIGHTS, Generator
 from acgan_bert.gan.layers import linears
 from acgan_bert.gan.space import PrincipalSpace
 from acgan_bert.member import Member
@@ -32,7 +32,6 @@ from mtl.files import CHECKSUMS, sha256
 from mtl.text.tasks import Task
 
 KEY = "training.start_from"
-_OF_INPUT = ("body.linears.0.weight_EIO", "skip.weight_EIO")
 _OF_CLASSES = ("heads", "skips", "rivals", "projection")
 
 
@@ -178,7 +177,7 @@ class Start:
         for name, value in player.state_dict().items():
             if name == "skip.weight_EIO" and warm:
                 continue
-            if name not in _OF_INPUT:
+            if name not in INPUT_WEIGHTS:
                 value.copy_(old[name])
                 continue
             value[:, :noise] = old[name][:, :noise]

@@ -11,6 +11,9 @@ from torch import Tensor, nn
 from acgan_bert.gan.layers import MemberLinear, MemberMLP, MLPSize
 from acgan_bert.gan.streams import MemberStreams
 
+INPUT_WEIGHTS = ("body.linears.0.weight_EIO", "skip.weight_EIO")
+"""Weights, in a generator's state, with a row for each number of noise and then of condition."""
+
 
 class Generator(nn.Module):
     """Map noise and condition to embeddings: an MLP and, beside it, one linear map.
