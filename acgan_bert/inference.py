@@ -114,7 +114,7 @@ def _predict_with_multitask(
     beside = run / MODEL / PLAYERS / name
     if not beside.is_dir():
         return table
-    vectors = text_vectors(model, name, corpus)
+    vectors = text_vectors(model, name, corpus, precision=recipe.encoder.precision)
     return table.assign(p_fake=GANModel.from_pretrained(beside).p_fake(vectors))
 
 
@@ -250,7 +250,8 @@ def _training_vectors(run: Path, recipe: Recipe, task: str) -> Rows | None:
             parts = read_task(task, task_recipes(recipe)[task], seed=recipe.seed)
             check_sources(run, {f"{task}.{part}": entry for part, entry in parts.hashes.items()})
             model = MultitaskModel.from_pretrained(run / MODEL)
-            return text_vectors(model, task, parts.train.select(parts.rows()))
+            chosen = parts.train.select(parts.rows())
+            return text_vectors(model, task, chosen, precision=recipe.encoder.precision)
         parts = read_parts(recipe.data, seed=recipe.seed)
         check_sources(run, parts.hashes)
         encoder = encoder_of(run / MODEL, recipe.encoder)

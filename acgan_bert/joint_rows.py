@@ -5,6 +5,7 @@ Shapes: B batch, N rows, D embedding.
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from acgan_bert.gan.space import PrincipalSpace
 from acgan_bert.recipe import Recipe
+from mtl.bert.embed import resolve_precision
 from mtl.bert.model import MultitaskModel
 from mtl.errors import InputError
 from mtl.settings import TaskData
@@ -56,6 +58,13 @@ def bucket_scores(buckets: Tensor, within: Tensor, task: Task) -> Tensor:
     """Return scores from 0 to 1 that lie in unit buckets, at a place in each from 0 to 1."""
     scores = (task.low + buckets + within - 0.5).clamp(task.low, task.high)
     return unit_scores(scores, task)
+
+
+def as_embedded(model: MultitaskModel, precision: str) -> Autocast:
+    """Return what opens the context of passes that embed: in ``encoder.precision``, as anywhere."""
+    device = model.encoder.device
+    halved = resolve_precision(precision, device) == "bfloat16"
+    return partial(torch.autocast, device.type, torch.bfloat16, enabled=halved)
 
 
 @torch.no_grad()

@@ -10,7 +10,7 @@ import numpy as np
 from acgan_bert.generator_judge import judge_generator
 from acgan_bert.joint import JointGAN
 from acgan_bert.joint_models import task_models
-from acgan_bert.joint_rows import chosen_rows, row_vectors
+from acgan_bert.joint_rows import as_embedded, chosen_rows, row_vectors
 from acgan_bert.parts import Parts
 from acgan_bert.recipe import Recipe
 from acgan_bert.rundir import EMBEDDINGS, MODEL
@@ -57,13 +57,15 @@ def finish_players(
         the heads' answers by the GAN's p(fake); and notes.
     """
     measures, notes = {}, []
+    precision = gan.recipe.encoder.precision
+    autocast = as_embedded(gan.model, precision)
     for name, trained in task_models(gan).items():
         task, kind = data[name].train, gan.tasks[name]
         rows = chosen_rows(task.corpus.labels, seed=gan.recipe.seed)
-        vectors = row_vectors(gan.model, name, task, rows).numpy()
+        vectors = row_vectors(gan.model, name, task, rows, autocast=autocast).numpy()
         corpora = parts[name].held_out()
         held_out = {
-            part: HeldOut(text_vectors(gan.model, name, corpus), corpus.labels)
+            part: HeldOut(text_vectors(gan.model, name, corpus, precision=precision), corpus.labels)
             for part, corpus in corpora.items()
         }
         if "dev" in held_out:
@@ -94,10 +96,18 @@ def judged_parts(parts: Parts, corpus: Corpus, *, seed: int) -> Parts:
     return replace(parts, train=corpus, split=split)
 
 
-def text_vectors(model: MultitaskModel, task: str, corpus: Corpus) -> np.ndarray:
-    """Return the vectors (N, D) that stand for the rows of a corpus in a task's game."""
-    rows = text_rows(model, task, corpus)
-    return row_vectors(model, task, rows, np.arange(len(corpus))).numpy()
+def text_vectors(model: MultitaskModel, task: str, corpus: Corpus, *, precision: str) -> np.ndarray:
+    """Return the vectors (N, D) that stand for the rows of a corpus in a task's game.
+
+    Args:
+        model: Trained.
+        task: Whose rows they are.
+        corpus: N rows.
+        precision: ``encoder.precision`` of the run.
+    """
+    tokens, rows = text_rows(model, task, corpus), np.arange(len(corpus))
+    autocast = as_embedded(model, precision)
+    return row_vectors(model, task, tokens, rows, autocast=autocast).numpy()
 
 
 def text_rows(model: MultitaskModel, task: str, corpus: Corpus) -> TokenizedCorpus:

@@ -14,7 +14,7 @@ from safetensors.numpy import load_file, save
 from acgan_bert.generator_judge import reference_for
 from acgan_bert.joint import JointGAN
 from acgan_bert.joint_models import task_models
-from acgan_bert.joint_rows import row_vectors
+from acgan_bert.joint_rows import as_embedded, row_vectors
 from acgan_bert.joint_run import text_rows
 from acgan_bert.parts import Parts
 from acgan_bert.recipe import Recipe
@@ -81,7 +81,9 @@ class JointSnapshots:
         for name, tokens in self._tokens.items():
             if not len(tokens):
                 continue
-            real = row_vectors(self._gan.model, name, tokens, np.arange(len(tokens))).numpy()
+            autocast = as_embedded(self._gan.model, self._gan.recipe.encoder.precision)
+            rows = np.arange(len(tokens))
+            real = row_vectors(self._gan.model, name, tokens, rows, autocast=autocast).numpy()
             fake = models[name].sample(self._labels[name], seed=self._gan.recipe.seed)
             _write(self._folders[name], step, fake=fake, labels=self._labels[name], real=real)
 

@@ -15,6 +15,12 @@ from transformers import PreTrainedTokenizerBase
 WINDOW_TEXTS = 8192
 # Tokenizers keep what truncation cuts off until the window is done, so long texts end one sooner.
 WINDOW_CHARACTERS = 2_000_000
+BLOCKS = 4
+"""Into how many blocks of like length a batch is cut."""
+BLOCK_ROWS = 16
+"""Fewest rows of such a block: smaller matrices are slower than their padding."""
+WORTHWHILE = 0.8
+"""The share of its tokens, padding included, that a batch may keep at most for being cut."""
 
 
 class TokenBatch(NamedTuple):
@@ -119,4 +125,38 @@ def pad(
         attention_mask_BL=padded["attention_mask"],
         token_type_ids_BL=padded.get("token_type_ids"),
         rows=rows,
+    )
+
+
+def blocks_of_like_length(batch: TokenBatch) -> list[tuple[torch.Tensor, TokenBatch]]:
+    """Cut a batch into blocks of rows of like length, each without the columns it does not need.
+
+    Args:
+        batch: B rows that lie on the CPU.
+
+    Returns:
+        Each block's places (b,) in the batch, and its rows. The batch is in one block where it is
+        small, or where little of it is padding.
+    """
+    mask_BL = batch.attention_mask_BL
+    whole = [(torch.arange(len(mask_BL)), batch)]
+    order_B = mask_BL.sum(dim=1).argsort(stable=True)
+    count = min(BLOCKS, len(mask_BL) // BLOCK_ROWS)
+    if count < 2:
+        return whole
+    blocks = [(places, _trimmed(batch, places)) for places in order_B.tensor_split(count)]
+    kept = sum(block.input_ids_BL.numel() for _, block in blocks)
+    return blocks if kept <= WORTHWHILE * mask_BL.numel() else whole
+
+
+def _trimmed(batch: TokenBatch, places: torch.Tensor) -> TokenBatch:
+    """Take some rows of a batch, and the columns in which one of them has a token."""
+    used = batch.attention_mask_BL[places].any(dim=0).nonzero().flatten().tolist() or [0]
+    columns = slice(used[0], used[-1] + 1)
+    types_BL = batch.token_type_ids_BL
+    return TokenBatch(
+        input_ids_BL=batch.input_ids_BL[places, columns],
+        attention_mask_BL=batch.attention_mask_BL[places, columns],
+        token_type_ids_BL=None if types_BL is None else types_BL[places, columns],
+        rows=batch.rows[places.numpy()],
     )
