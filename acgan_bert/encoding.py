@@ -4,15 +4,13 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-import torch
-
+from acgan_bert.devices import best_device
 from acgan_bert.recipe import EncoderRecipe
 from acgan_bert.rundir import read_json
 from mtl.bert.embed import Embeddings, cache_root, embed_corpus
 from mtl.bert.encoder import TextEncoder, load_encoder
 from mtl.errors import InputError
 from mtl.files import write_json
-from mtl.processes import local_rank
 from mtl.text.data import Corpus
 from mtl.text.tasks import Task
 
@@ -32,7 +30,7 @@ def open_encoder(recipe: EncoderRecipe) -> TextEncoder:
 
 def on_device(encoder: TextEncoder) -> TextEncoder:
     """Put an encoder on this process's GPU where there is one."""
-    return encoder.to(f"cuda:{local_rank()}" if torch.cuda.is_available() else "cpu")
+    return encoder.to(best_device())
 
 
 def embed_rows(

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from acgan_bert.devices import chosen_device
 from acgan_bert.draws import generator_noise, view_noise
 from acgan_bert.gan.adversaries import ADVERSARIES
 from acgan_bert.gan.discriminator import one_hot_condition
@@ -60,21 +61,25 @@ class Ensemble:
         _check_common(members)
         self.members, self.recipe = tuple(members), members[0].recipe
         self.shape = Shape.of([m.recipe for m in members], vectors.shape[1], (num_classes,))
+        self.device = chosen_device(self.recipe.training.device)
         self.streams = MemberStreams([m.stream for m in members])
         if start is not None:
             start.check_shape(self.shape)
         self.real = RealRows(vectors, None if start is None else start.space())
         self.space = self.real.space
         labels = [m.labels for m in members]
-        self.labels_EN = torch.from_numpy(np.stack(labels).astype(np.int64)).clamp_min(-1)
+        labels_EN = torch.from_numpy(np.stack(labels).astype(np.int64)).clamp_min(-1)
+        self.labels_EN = labels_EN.to(self.device)
+        self._members_E1 = torch.arange(len(members), device=self.device).unsqueeze(1)
         semisupervised, training = self.recipe.semisupervised, self.recipe.training
         self.rows = TwoStreams(
             labels,
             batch_size=training.batch_size,
             labeled_share=semisupervised.labeled_share,
             streams=self.streams,
+            device=self.device,
         )
-        shares_EC = class_shares(labels, num_classes)
+        shares_EC = class_shares(labels, num_classes).to(self.device)
         self.pseudo_labels = PseudoLabels(
             shares_EC, threshold=semisupervised.threshold, alignment=semisupervised.alignment
         )
@@ -82,19 +87,10 @@ class Ensemble:
         self.fake_labels = fake_labels(
             shares_EC if semisupervised.fake_labels == "prior" else uniform_EC, self.streams
         )
-        generator = build_generator(self.shape, self.streams)
-        discriminator = build_discriminator(self.shape, self.streams)
-        self.game = Game(
-            generator=generator,
-            discriminator=discriminator,
-            adversary=ADVERSARIES[self.recipe.objective.name],
-            weights=build_weights(self.recipe),
-            classes=(num_classes,),
-            ridge_E=start_players(generator, discriminator, members, self.space, self.real),
+        self.game = self._begun(start)
+        self.players = Players(
+            self.game.generator, self.game.discriminator, [m.recipe for m in members]
         )
-        if start is not None:
-            start.hand_over(generator, discriminator, members)
-        self.players = Players(generator, discriminator, [m.recipe for m in members])
         self.step_number = 0
 
     def step(self) -> dict[str, Tensor]:
@@ -114,7 +110,7 @@ class Ensemble:
         }
 
     def state(self) -> dict[str, Tensor]:
-        """Return a copy of everything that the next steps depend on, for a checkpoint."""
+        """Return a copy, on the CPU, of what the next steps depend on, for a checkpoint."""
         tensors = {
             "step_number": torch.tensor(self.step_number),
             "ridge": self.game.ridge_E,
@@ -123,7 +119,7 @@ class Ensemble:
             "pseudo_labels.mean": self.pseudo_labels.mean_EC,
             **self.players.state(),
         }
-        return {key: value.detach().clone() for key, value in tensors.items()}
+        return {key: value.detach().to("cpu", copy=True) for key, value in tensors.items()}
 
     def load_state(self, state: dict[str, Tensor]) -> None:
         """Continue from what :meth:`state` returned.
@@ -135,7 +131,7 @@ class Ensemble:
         if found != len(self.members):
             raise ValueError(f"checkpoint of {found} members, recipe of {len(self.members)}")
         self.step_number = int(state["step_number"])
-        self.game.ridge_E = state["ridge"].clone()
+        self.game.ridge_E = state["ridge"].to(self.device, copy=True)
         # The same axes as before: another machine's eigenvectors may have other signs.
         self.space.load_state_dict(part_of(state, "space."))
         self.real.standardize()
@@ -147,14 +143,32 @@ class Ensemble:
         """Return the averaged discriminator's class probabilities (E, B, C).
 
         Args:
-            x: Principal coordinates, (E, B, D), or (B, D) for all members.
+            x: Principal coordinates, (E, B, D), or (B, D) for all members; they may lie anywhere.
         """
-        return self.players.judge(x).classes[0].softmax(-1)
+        return self.players.judge(x.to(self.device)).classes[0].softmax(-1)
+
+    def _begun(self, start: Start | None) -> Game:
+        """Build both players where they begin, and then move everything to the device."""
+        generator = build_generator(self.shape, self.streams)
+        discriminator = build_discriminator(self.shape, self.streams)
+        ridge_E = start_players(generator, discriminator, self.members, self.space, self.real)
+        if start is not None:
+            start.hand_over(generator, discriminator, self.members)
+        # They begin on the CPU: so the first weights are the same whatever the device.
+        for moving in (self.streams, self.real, generator, discriminator):
+            moving.to(self.device)
+        return Game(
+            generator=generator,
+            discriminator=discriminator,
+            adversary=ADVERSARIES[self.recipe.objective.name],
+            weights=build_weights(self.recipe),
+            classes=self.shape.classes,
+            ridge_E=ridge_E.to(self.device),
+        )
 
     def _batch(self) -> Batch:
         rows_EB = self.rows.draw()
-        members_E1 = torch.arange(len(self.members)).unsqueeze(1)
-        labels_EB = self.labels_EN[members_E1, rows_EB]
+        labels_EB = self.labels_EN[self._members_E1, rows_EB]
         # The second stream has no labels; a member whose rows are all labelled has no such stream.
         labels_EB[:, self.rows.num_labeled :].masked_fill_(self.rows.has_unlabeled_E1, -1)
         real_EBD = self.real[rows_EB]

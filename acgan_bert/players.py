@@ -48,6 +48,11 @@ class Players:
         """The networks, in the order of :data:`NAMES`."""
         return self.generator, self.discriminator
 
+    @property
+    def device(self) -> torch.device:
+        """Where they are."""
+        return self.optimizers[0].device
+
     def check(self, losses: Mapping[str, Tensor], *, update: int) -> None:
         """Look at losses, and at the norms of the gradients that they left.
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from acgan_bert.devices import CPU
 from acgan_bert.gan.space import PrincipalSpace
 from mtl.rows import Rows, blocks, is_held
 
@@ -26,10 +27,11 @@ class RealRows:
 
     Attributes:
         space: The coordinates.
+        device: Where rows are given.
     """
 
     def __init__(self, vectors: Rows, space: PrincipalSpace | None = None) -> None:
-        self._vectors, self._coordinates_ND = vectors, torch.empty(0)
+        self._vectors, self._coordinates_ND, self.device = vectors, torch.empty(0), CPU
         self.space = PrincipalSpace.fit_blocks(_Blocks(vectors)) if space is None else space
         self.standardize()
 
@@ -42,14 +44,20 @@ class RealRows:
         """Do once what can be done once; to be called again where :attr:`space` was changed."""
         if is_held(self.shape):
             (block_ND,) = _Blocks(self._vectors)
-            self._coordinates_ND = self.space.standardize(block_ND)
+            self._coordinates_ND = self.space.standardize(block_ND).to(self.device)
+
+    def to(self, device: torch.device) -> None:
+        """Give rows on another device from now on; rows that are held move there."""
+        self.device = device
+        self._coordinates_ND = self._coordinates_ND.to(device)
 
     def __getitem__(self, rows: Tensor | slice) -> Tensor:
         """Return principal coordinates (..., D), float32, of rows (...); a mask will do."""
         if is_held(self.shape):
-            return self._coordinates_ND[rows]
-        wanted = self._vectors[rows if isinstance(rows, slice) else rows.numpy()]
-        return self.space.standardize(torch.from_numpy(np.array(wanted, dtype=np.float32)))
+            return self._coordinates_ND[rows if isinstance(rows, slice) else rows.to(self.device)]
+        wanted = self._vectors[rows if isinstance(rows, slice) else rows.cpu().numpy()]
+        read = torch.from_numpy(np.array(wanted, dtype=np.float32))
+        return self.space.standardize(read).to(self.device)
 
 
 class _Blocks:

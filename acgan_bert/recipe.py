@@ -191,6 +191,8 @@ class TrainingRecipe:
     """Steps between two records in metrics.jsonl."""
     checkpoint_every_steps: int = 50
     """Steps between two checkpoints."""
+    device: Literal["cpu", "cuda", "auto"] = "cpu"
+    """Where GANs on frozen embeddings are trained: cpu, cuda, or auto (a GPU if there is one)."""
     log_with: str = ""
     """Tracker that accelerate knows, such as tensorboard or wandb; empty: none."""
     start_from: str = ""

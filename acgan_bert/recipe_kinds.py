@@ -23,6 +23,7 @@ _OF_STEPS = (
     *("training.steps", "training.batch_size"),
     *("training.eval_every_steps", "training.checkpoint_every_steps"),
 )
+_OF_FROZEN = ("training.device",)
 _OF_BOTH = ("training.log_with",)
 
 
@@ -68,17 +69,18 @@ def _foreign(recipe: Recipe, tasks: list[str]) -> tuple[str, list[tuple[tuple[st
         (*_OF_TEXT, "report.baselines"),
         f"of the GAN on one task (leave it out, or use the keys of {tasks[0] if tasks else 'it'})",
     )
+    of_frozen = (_OF_FROZEN, "of a GAN on frozen embeddings (leave it out)")
     of_loop = ((*_OF_LOOP, "joint."), "of an encoder that is trained (leave it out)")
     if not recipe.gan:
         joint = (("joint.",), "of the GAN (leave it out)")
         return "the multitask BERT", [of_gan, of_text, joint]
     if tasks:
         of_steps = (_OF_STEPS, "of the GAN on one task (leave it out; multitask has such keys)")
-        return "the GAN beside the multitask BERT", [of_text, of_steps]
+        return "the GAN beside the multitask BERT", [of_text, of_steps, of_frozen]
     if recipe.encoder.mode == "frozen":
         return "the GAN, on frozen embeddings", [of_tasks, of_loop]
     counted = (_OF_EPOCHS, "of several tasks (training.steps and its like are of one)")
-    return "the GAN and the encoder, on one task", [of_tasks, counted]
+    return "the GAN and the encoder, on one task", [of_tasks, counted, of_frozen]
 
 
 def _check_beside(recipe: Recipe) -> None:

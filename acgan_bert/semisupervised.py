@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from acgan_bert.devices import CPU
 from acgan_bert.gan.streams import Ahead, MemberStreams
 
 
@@ -25,6 +26,7 @@ class TwoStreams:
         labeled_share: Share of the batch drawn from the labelled rows; all of it where a member
             has no unlabelled row.
         streams: The members' random streams.
+        device: Where the rows are drawn.
     """
 
     def __init__(
@@ -34,23 +36,25 @@ class TwoStreams:
         batch_size: int,
         labeled_share: float,
         streams: MemberStreams,
+        device: torch.device = CPU,
     ) -> None:
         labeled = [torch.from_numpy(np.flatnonzero(row >= 0)) for row in labels]
         unlabeled = [torch.from_numpy(np.flatnonzero(row == -1)) for row in labels]
         if any(len(rows) == 0 for rows in labeled):
             raise ValueError("labels: a member has no labelled row")
-        self.has_unlabeled_E1 = torch.tensor([[len(rows) > 0] for rows in unlabeled])
-        share = labeled_share if bool(self.has_unlabeled_E1.any()) else 1.0
+        has_unlabeled_E1 = torch.tensor([[len(rows) > 0] for rows in unlabeled])
+        self.has_unlabeled_E1 = has_unlabeled_E1.to(device)
+        share = labeled_share if bool(has_unlabeled_E1.any()) else 1.0
         self.num_labeled = min(batch_size, max(1, round(share * batch_size)))
         # A member without unlabelled rows gets labelled ones in their place.
         others = [
             rows if len(rows) else known for rows, known in zip(unlabeled, labeled, strict=True)
         ]
         first_B = torch.arange(batch_size) < self.num_labeled
-        self.sizes_EB = torch.where(first_B, _lengths(labeled), _lengths(others))
+        self.sizes_EB = torch.where(first_B, _lengths(labeled), _lengths(others)).to(device)
         padded = max(len(rows) for rows in labeled)
-        self.offsets_B = torch.where(first_B, 0, padded)
-        self.rows_EN = torch.cat([_stacked(labeled), _stacked(others)], dim=1)
+        self.offsets_B = torch.where(first_B, 0, padded).to(device)
+        self.rows_EN = torch.cat([_stacked(labeled), _stacked(others)], dim=1).to(device)
         self.numbers = streams.ahead(_numbers)
 
     def draw(self) -> Tensor:

@@ -31,7 +31,7 @@ Watch = Callable[[Ensemble], Mapping[str, float]]
 
 
 GUARD_EVERY_STEPS = 10
-"""Steps between two looks at the gradient norms; losses are looked at in every step."""
+"""Steps between two looks at gradient norms; losses are looked at in each step on the CPU."""
 DEV_ROWS = 8192
 """Rows of dev that all members judge at once."""
 STOPPED = "collapse/stopped"
@@ -152,12 +152,16 @@ def train_ensemble(
     while ensemble.step_number < training.steps:
         losses = ensemble.step()
         step = ensemble.step_number
+        periods = (GUARD_EVERY_STEPS, training.eval_every_steps, training.checkpoint_every_steps)
         last = step == training.steps
-        if last or step % GUARD_EVERY_STEPS == 0:
+        guarded, evaluated, kept = (last or step % every == 0 for every in periods)
+        if guarded:
             losses |= ensemble.gradient_norms()
-        if cause := _divergence(losses, training.divergence_norm):
+        # To look at a loss is to wait for it, which on a GPU costs more than the step.
+        looked = guarded or evaluated or kept or ensemble.device.type == "cpu"
+        if looked and (cause := _divergence(losses, training.divergence_norm)):
             raise _diverged(cause, step, good, checkpoint)
-        if last or step % training.eval_every_steps == 0:
+        if evaluated:
             seconds = round(time.monotonic() - started, 3)
             seen = {} if watch is None else watch(ensemble)
             if record is not None:
@@ -166,7 +170,7 @@ def train_ensemble(
             if STOPPED in seen:
                 ensemble.load_state(good)
                 break
-        if last or step % training.checkpoint_every_steps == 0:
+        if kept:
             good = ensemble.state()
             if checkpoint is not None:
                 write_checkpoint(checkpoint, good, step=step)
@@ -278,7 +282,8 @@ def _evaluate(
     if dev is not None and scored is not None and scored.any():
         rows = np.array_split(np.flatnonzero(scored), -(-int(scored.sum()) // DEV_ROWS))
         blocks_ND = (ensemble.space.standardize(torch.from_numpy(dev.vectors[n])) for n in rows)
-        judged_ENC = torch.cat([ensemble.class_probabilities(x_ND) for x_ND in blocks_ND], dim=1)
+        judged = [ensemble.class_probabilities(x_ND).cpu() for x_ND in blocks_ND]
+        judged_ENC = torch.cat(judged, dim=1)
     for place, group in enumerate(groups or (slice(None),)):
         found = {"group": float(place)} if groups else {}
         found |= {name: float(value_E[group].mean()) for name, value_E in losses.items()}

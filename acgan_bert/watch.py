@@ -115,7 +115,7 @@ class CollapseWatch:
         streams = [own_torch_stream(member.stream) for member in ensemble.members]
         self._noise_EMZ = torch.stack([draw((rows, width), generator=own) for own in streams])
         uniform = ensemble.recipe.semisupervised.fake_labels == "uniform"
-        labels_EN = ensemble.labels_EN.numpy()
+        labels_EN = ensemble.labels_EN.cpu().numpy()
         shares = [_shares(own, len(self.classes), uniform=uniform) for own in labels_EN]
         asked = [own_stream(1).choice(len(of), rows, p=of) for of in shares]
         self._labels_EM = np.stack(asked)
@@ -140,10 +140,10 @@ class CollapseWatch:
         condition_EMK = one_hot_condition(labels_EM1, (len(self.classes),))
         was_training = players.generator.training
         players.generator.eval()
-        inputs = (self._noise_EMZ, condition_EMK)
+        inputs = (self._noise_EMZ.to(players.device), condition_EMK.to(players.device))
         fakes_EMD = functional_call(players.generator, players.averages[0], inputs)
         players.generator.train(was_training)
-        return np.asarray(fakes_EMD.double())
+        return np.asarray(fakes_EMD.double().cpu())
 
 
 def together(*watches: Watch | None) -> Watch:
@@ -178,7 +178,7 @@ def _gauge(real: RealRows, rows: np.ndarray, fakes: int) -> Gauge | None:
         return None
     rng = own_stream(2)
     chosen = torch.from_numpy(rows[rng.permutation(len(rows))[: 2 * fakes]])
-    return Gauge(real[chosen].double().numpy(), fakes, rng=rng)
+    return Gauge(real[chosen].double().cpu().numpy(), fakes, rng=rng)
 
 
 def beyond_words(gauge: Gauge, values: Mapping[str, float]) -> str:

@@ -46,15 +46,18 @@ class Players(nn.Module):
 
 def plain_loop(data: TensorDataset, recipe: Recipe, steps: int) -> None:
     """Train one GAN for some steps as the published ports do."""
-    players, batch = Players(recipe), recipe.training.batch_size
+    device = recipe.training.device
+    players, batch = Players(recipe).to(device), recipe.training.batch_size
     discriminator = [*players.trunk.parameters(), *players.head.parameters()]
     d_optimizer = torch.optim.AdamW(discriminator, lr=5e-5)
     g_optimizer = torch.optim.AdamW(players.generator.parameters(), lr=5e-5)
     done = 0
     while done < steps:
-        for real, labels in DataLoader(data, batch_size=batch, shuffle=True, drop_last=True):
-            noise = torch.rand(batch, recipe.generator.noise_width)
-            condition = nn.functional.one_hot(torch.randint(CLASSES, (batch,)), CLASSES).float()
+        for rows in DataLoader(data, batch_size=batch, shuffle=True, drop_last=True):
+            real, labels = (part.to(device) for part in rows)
+            noise = torch.rand(batch, recipe.generator.noise_width, device=device)
+            fakes = torch.randint(CLASSES, (batch,), device=device)
+            condition = nn.functional.one_hot(fakes, CLASSES).float()
             fake = players.generator(torch.cat([noise, condition], 1))
             features = players.trunk(torch.cat([real, fake]))
             logits = players.head(features)
@@ -88,7 +91,8 @@ def prepared(
 
     def train(steps: int) -> None:
         for _ in range(steps):
-            ensemble.step()
+            losses = ensemble.step()
+        float(losses["loss_generator"].sum())  # a GPU is done when it has an answer
 
     return train
 
@@ -110,7 +114,8 @@ def measure(
     """Return the ratios at one batch size."""
     data = TensorDataset(torch.from_numpy(vectors), torch.from_numpy(labels))
     recipe = load_recipe("paper")
-    recipe = replace(recipe, training=replace(recipe.training, batch_size=batch))
+    training = replace(recipe.training, batch_size=batch, device=options.device)
+    recipe = replace(recipe, training=training)
     steps, members = options.steps, options.members
     one, many = (prepared(vectors, labels, recipe, count) for count in (1, members))
 
@@ -143,6 +148,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--members", type=int, default=32)
     parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="of both")
     options = parser.parse_args()
     rng = np.random.default_rng(0)
     vectors = rng.standard_normal((ROWS, WIDTH)).astype(np.float32)
@@ -153,6 +159,7 @@ def main() -> None:
         print({k: round(v, 2) for k, v in records[-1].items() if k != "seconds"}, flush=True)
     if options.out:
         settings = {"threads": torch.get_num_threads(), "torch": torch.__version__}
+        settings["device"] = options.device
         options.out.write_text(json.dumps({"settings": settings, "ratios": records}, indent=2))
 
 

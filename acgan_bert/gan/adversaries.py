@@ -143,7 +143,7 @@ ADVERSARIES: dict[str, Adversary] = {
 def _of_tasks(fake_labels_EBT: Tensor, *heads: tuple[Tensor, ...]) -> Iterator[tuple[Tensor, ...]]:
     """Yield the logits of the tasks that the batch is of: fakes have a class of each of them."""
     for t, logits in enumerate(zip(*heads, strict=True)):
-        if bool((fake_labels_EBT[..., t] >= 0).any()):
+        if len(heads[0]) == 1 or bool((fake_labels_EBT[..., t] >= 0).any()):
             yield logits
 
 

@@ -34,6 +34,7 @@ class MemberAdamW:
 
     def __init__(self, groups: Sequence[Group], *, beta1: float, clip: float = 0.0) -> None:
         self.parameters = [p for group in groups for p in group.parameters]
+        self.device = self.parameters[0].device
         self.clip = clip
         self.unclipped_norm_E: Tensor | None = None
         self.groups, self.beta1 = tuple(groups), beta1
@@ -43,7 +44,7 @@ class MemberAdamW:
             {
                 "exp_avg": torch.zeros_like(p, requires_grad=False),
                 "exp_avg_sq": torch.zeros_like(p, requires_grad=False),
-                "step": torch.zeros(()),
+                "step": torch.zeros((), device=self.device),
             }
             for p in self.parameters
         ]
@@ -52,7 +53,7 @@ class MemberAdamW:
             largest = max(group.learning_rates)
             # Where all rates are 0 nothing moves, whatever the shares.
             share_E = torch.tensor([rate / (largest or 1.0) for rate in group.learning_rates])
-            self.shares += [share_E] * len(group.parameters)
+            self.shares += [share_E.to(self.device)] * len(group.parameters)
         self.equal_rates = all(bool((share_E == 1.0).all()) for share_E in self.shares)
 
     def zero_grad(self) -> None:
@@ -64,7 +65,7 @@ class MemberAdamW:
     def step(self) -> None:
         """Clip each member's gradient, where asked, and update."""
         self.unclipped_norm_E = None
-        if self.clip and bool(((norm_E := self.gradient_norm()) > self.clip).any()):
+        if self.clip and self._is_above(norm_E := self.gradient_norm()):
             self.unclipped_norm_E = norm_E
             scale_E = (self.clip / norm_E.clamp_min(1e-12)).clamp_max(1.0)
             for parameter in self.parameters:
@@ -101,6 +102,10 @@ class MemberAdamW:
         for index, moments in enumerate(self.moments):
             for name, value in moments.items():
                 value.copy_(state[f"{index}.{name}"])
+
+    def _is_above(self, norm_E: Tensor) -> bool:
+        """Say whether anything may be clipped: a GPU is not waited for, a factor of 1 is cheap."""
+        return self.device.type != "cpu" or bool((norm_E > self.clip).any())
 
     @torch.no_grad()
     def _update(self) -> None:

@@ -4,9 +4,12 @@ So a member's numbers never depend on who else is there. Shapes: E members, N it
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor
+
+from mtl.errors import InputError
 
 TURNS_AHEAD = 16
 """Turns that one refill of :class:`Ahead` serves."""
@@ -21,11 +24,21 @@ class MemberStreams:
 
     def __init__(self, seeds: Sequence[int]) -> None:
         self.generators = [torch.Generator().manual_seed(int(seed)) for seed in seeds]
+        self.device = torch.device("cpu")
         self._aheads: list[Ahead] = []
+
+    def to(self, device: torch.device) -> None:
+        """Go on, on another device, with streams there that these streams seed."""
+        if device != self.device:
+            seeds = [int(torch.randint(2**62, (), generator=own)) for own in self.generators]
+            self.generators = [_stream(device).manual_seed(seed) for seed in seeds]
+            self.device = device
 
     def draw(self, sample: Callable[[torch.Generator, int], Tensor]) -> Tensor:
         """Stack ``sample(generator, member)`` of every member, shape (E, ...)."""
-        drawn = [sample(stream, e) for e, stream in enumerate(self.generators)]
+        # Entering a device costs more than a small draw does; of the CPU there is no need.
+        with nullcontext() if self.device.type == "cpu" else self.device:
+            drawn = [sample(stream, e) for e, stream in enumerate(self.generators)]
         return drawn[0].unsqueeze(0) if len(drawn) == 1 else torch.stack(drawn)
 
     def ahead(self, sample: Callable[[torch.Generator, int, int], Tensor]) -> "Ahead":
@@ -53,9 +66,22 @@ class MemberStreams:
         return torch.stack([stream.get_state() for stream in self.generators])
 
     def move_to(self, positions: Tensor) -> None:
-        """Put each generator where it was."""
+        """Put each generator where it was.
+
+        Raises:
+            InputError: It was one of another kind of device.
+        """
+        if positions.shape[1:] != self.generators[0].get_state().shape:
+            raise InputError(
+                "checkpoint: its random streams are of another kind of device; resume where "
+                "training began (training.device), or train anew"
+            )
         for stream, row in zip(self.generators, positions, strict=True):
             stream.set_state(row.clone())  # set_state misreads a view
+
+
+def _stream(device: torch.device) -> torch.Generator:
+    return torch.Generator(device)
 
 
 class Ahead:

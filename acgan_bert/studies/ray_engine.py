@@ -114,15 +114,17 @@ def run_ray(study: Study, schedule: Schedule, *, address: str, workers: int) -> 
         ray.shutdown()
 
 
-def resources_of(kind: Kind, threads: int, *, gpus: float) -> dict[str, float]:
-    """Return what a pack asks the cluster for: a GPU only where it trains an encoder.
+def resources_of(kind: Kind, threads: int, *, device: str, gpus: float) -> dict[str, float]:
+    """Return what a pack asks the cluster for: a GPU where it trains an encoder, or on one.
 
     Args:
         kind: Of the pack.
         threads: Of a worker.
+        device: ``training.device`` of its rows.
         gpus: That the cluster has.
     """
-    return {"num_cpus": threads, "num_gpus": 1 if kind == "alone" and gpus >= 1 else 0}
+    wanted = (kind == "alone" or device != "cpu") and gpus >= 1
+    return {"num_cpus": threads, "num_gpus": int(wanted)}
 
 
 class _Tasks:
@@ -152,7 +154,12 @@ class _Tasks:
             return
         study = self._study
         task = self._train.options(
-            **resources_of(pack.kind, study.threads, gpus=self._gpus),
+            **resources_of(
+                pack.kind,
+                study.threads,
+                device=study.recipe_of(pack.rows[0]).training.device,
+                gpus=self._gpus,
+            ),
             max_retries=MOST_RETRIES,
             name=f"acgan-bert {pack.id}",
         ).remote(

@@ -32,6 +32,11 @@ def test_an_address_that_does_not_answer_is_said_within_seconds():
 
 
 def test_only_packs_that_move_an_encoder_ask_for_a_gpu():
-    assert resources_of("gan", 2, gpus=4) == {"num_cpus": 2, "num_gpus": 0}
-    assert resources_of("alone", 1, gpus=4) == {"num_cpus": 1, "num_gpus": 1}
-    assert resources_of("alone", 1, gpus=0) == {"num_cpus": 1, "num_gpus": 0}
+    def gpus(kind, device, there):
+        asked = resources_of(kind, 2, device=device, gpus=there)
+        assert asked["num_cpus"] == 2
+        return asked["num_gpus"]
+
+    assert gpus("gan", "cpu", 4) == 0
+    assert gpus("gan", "cuda", 4) == gpus("gan", "auto", 4) == gpus("alone", "cpu", 4) == 1
+    assert gpus("gan", "cuda", 0) == gpus("alone", "cpu", 0) == 0  # a row there says why it fails
