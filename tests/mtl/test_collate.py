@@ -5,7 +5,7 @@ import pytest
 from transformers import BertTokenizerFast
 
 from mtl.text import collate
-from mtl.text.collate import token_batches
+from mtl.text.collate import blocks_of_like_length, token_batches
 
 WORDS = [
     "[PAD]",
@@ -116,3 +116,36 @@ def test_no_text_gives_no_batch_and_bad_sizes_are_refused(tokenizer):
         next(token_batches(["a"], None, tokenizer, max_length=8, token_budget=0))
     with pytest.raises(ValueError, match="second sentences"):
         next(token_batches(["a"], [], tokenizer, max_length=8, token_budget=8))
+
+
+def batch_of(tokenizer, lengths):
+    (batch,) = token_batches(texts_of(lengths), None, tokenizer, max_length=64, token_budget=10**6)
+    return batch
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_blocks_hold_every_row_once_and_no_column_of_padding(tokenizer, side, monkeypatch):
+    monkeypatch.setattr(tokenizer, "padding_side", side)
+    batch = batch_of(tokenizer, np.random.default_rng(1).integers(0, 60, size=70))
+    blocks = blocks_of_like_length(batch)
+    assert len(blocks) == 4
+    assert sorted(place for places, _ in blocks for place in places.tolist()) == list(range(70))
+    for places, block in blocks:
+        mask_BL = block.attention_mask_BL
+        assert mask_BL.any(dim=0).all()
+        assert block.rows.tolist() == batch.rows[places.numpy()].tolist()
+        for own, place in enumerate(places):
+            whole = batch.attention_mask_BL[place].bool()
+            ids = block.input_ids_BL[own][mask_BL[own].bool()]
+            assert ids.tolist() == batch.input_ids_BL[place][whole].tolist()
+            assert block.token_type_ids_BL[own].shape == mask_BL[own].shape
+    kept = sum(block.input_ids_BL.numel() for _, block in blocks)
+    assert kept < 0.8 * batch.input_ids_BL.numel()
+
+
+@pytest.mark.parametrize("lengths", [[3, 60] * 15, [30, 31] * 40, [5], [0] * 40])
+def test_a_batch_that_is_small_or_even_stays_whole(tokenizer, lengths):
+    batch = batch_of(tokenizer, lengths)
+    ((places, block),) = blocks_of_like_length(batch)
+    assert block is batch
+    assert places.tolist() == list(range(len(lengths)))

@@ -70,6 +70,34 @@ def test_padding_never_reaches_a_vector(tmp_path, architecture, pooling):
         torch.testing.assert_close(h_BD[row], expected, atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("pooling", ["mean", "cls"])
+def test_blocks_of_like_length_change_no_vector_and_no_gradient(
+    encoder_folder, pooling, monkeypatch
+):
+    encoder = load_encoder(str(encoder_folder), pooling=pooling)
+    texts = ["good film " * count for count in (1, 9, 2, 1, 8, 1, 2, 7)] * 8
+    batch, encoded, blocks = batch_of(encoder, texts), encoder._encoded, []
+
+    def counted(*arguments):
+        blocks.append(arguments)
+        return encoded(*arguments)
+
+    def passed(forward):
+        encoder.zero_grad()
+        vectors_BD = forward()
+        weight_B1 = torch.arange(len(texts)).unsqueeze(1) / len(texts)
+        (vectors_BD * weight_B1).square().sum().backward()
+        return vectors_BD.detach(), [p.grad for p in encoder.parameters() if p.grad is not None]
+
+    expected = passed(lambda: encoded(batch, None))
+    monkeypatch.setattr(encoder, "_encoded", counted)
+    torch.testing.assert_close(passed(lambda: encoder(batch)), expected, rtol=1e-3, atol=1e-4)
+    assert len(blocks) == 4
+    vectors_BD = encoder(batch, encoder.embed(batch))  # given embeddings are not cut
+    torch.testing.assert_close(vectors_BD.detach(), expected[0], rtol=1e-4, atol=1e-5)
+    assert len(blocks) == 5
+
+
 def test_token_types_of_a_pair_reach_the_model(encoder):
     batch = batch_of(encoder, ("good film",), ("bad film",))
     assert batch.token_type_ids_BL.sum() == 3  # bad, film, [SEP]
