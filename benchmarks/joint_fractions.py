@@ -220,6 +220,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=150, help="optimizer steps of every run")
     parser.add_argument("--batch", type=int, default=16, help="labelled rows of a batch")
     parser.add_argument("--ablation_seeds", type=int, default=1)
+    parser.add_argument("--systems", nargs="+", default=[*SYSTEMS, *ABLATION], help="only these")
     parser.add_argument("--worker", default="1/1", help="2/3: the second of three side by side")
     parser.add_argument("--again", action="store_true", help="print the table in --out")
     arguments = parser.parse_args()
@@ -237,7 +238,8 @@ def main() -> None:
         write_text(stored, ",".join(FIELDS) + "\n")
     done = pd.read_csv(stored)
     worker, workers = map(int, arguments.worker.split("/"))
-    todo = [] if arguments.again else list(cells(arguments.ablation_seeds))[worker - 1 :: workers]
+    asked = [c for c in cells(arguments.ablation_seeds) if c.system in arguments.systems]
+    todo = [] if arguments.again else asked[worker - 1 :: workers]
     for cell in todo:
         key = {"system": cell.system, "fraction": cell.fraction, "unlabeled": cell.unlabeled}
         key |= {"seed": cell.seed, "steps": arguments.steps}
