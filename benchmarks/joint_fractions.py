@@ -136,8 +136,9 @@ def recipe_of(cell: Cell, *, data: Path, steps: int, batch: int) -> Recipe:
     else:
         keys |= {f"data.{key}": value for key, value in drawn.items()}
         keys |= {"training.steps": steps, "training.eval_every_steps": steps}
-        # Half of a batch is unlabelled, where the recipe does not say otherwise.
+        # As many labelled rows as any other, and beside them what the recipe has of unlabelled ones.
         share = load_recipe(system.recipe).semisupervised.labeled_share
+        share = 1.0 if cell.fraction == 1.0 else share
         keys |= {"training.batch_size": round(batch / share), "report.baselines": ()}
     return apply(load_recipe(system.recipe), keys)
 
