@@ -136,7 +136,7 @@ def recipe_of(cell: Cell, *, data: Path, steps: int, batch: int) -> Recipe:
     else:
         keys |= {f"data.{key}": value for key, value in drawn.items()}
         keys |= {"training.steps": steps, "training.eval_every_steps": steps}
-        # As many labelled rows as any other, and beside them what the recipe has of unlabelled ones.
+        # As many labelled rows as any other, and the recipe's share of unlabelled ones beside them.
         share = load_recipe(system.recipe).semisupervised.labeled_share
         share = 1.0 if cell.fraction == 1.0 else share
         keys |= {"training.batch_size": round(batch / share), "report.baselines": ()}
