@@ -113,7 +113,7 @@ class Ensemble:
         """Return a copy, on the CPU, of what the next steps depend on, for a checkpoint."""
         tensors = {
             "step_number": torch.tensor(self.step_number),
-            "ridge": self.game.ridge_E,
+            "ridge": self.game.ridge_ET,
             **named("space.", self.space.state_dict()),
             **named("streams.", self.streams.state()),
             "pseudo_labels.mean": self.pseudo_labels.mean_EC,
@@ -131,7 +131,7 @@ class Ensemble:
         if found != len(self.members):
             raise ValueError(f"checkpoint of {found} members, recipe of {len(self.members)}")
         self.step_number = int(state["step_number"])
-        self.game.ridge_E = state["ridge"].to(self.device, copy=True)
+        self.game.ridge_ET = state["ridge"].to(self.device, copy=True)
         # The same axes as before: another machine's eigenvectors may have other signs.
         self.space.load_state_dict(part_of(state, "space."))
         self.real.standardize()
@@ -151,7 +151,7 @@ class Ensemble:
         """Build both players where they begin, and then move everything to the device."""
         generator = build_generator(self.shape, self.streams)
         discriminator = build_discriminator(self.shape, self.streams)
-        ridge_E = start_players(generator, discriminator, self.members, self.space, self.real)
+        ridge_ET = start_players(generator, discriminator, self.members, self.space, self.real)
         if start is not None:
             start.hand_over(generator, discriminator, self.members)
         # They begin on the CPU: so the first weights are the same whatever the device.
@@ -163,7 +163,7 @@ class Ensemble:
             adversary=ADVERSARIES[self.recipe.objective.name],
             weights=build_weights(self.recipe),
             classes=self.shape.classes,
-            ridge_E=ridge_E.to(self.device),
+            ridge_ET=ridge_ET.to(self.device),
         )
 
     def _batch(self) -> Batch:

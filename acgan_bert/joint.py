@@ -83,7 +83,7 @@ class JointGAN:
             adversary=ADVERSARIES[recipe.objective.name],
             weights=build_weights(recipe),
             classes=tuple(counts),
-            ridge_E=start_beside(generator, discriminator, member, self.space, real_ND, places_N),
+            ridge_ET=start_beside(generator, discriminator, member, self.space, real_ND, places_N),
         )
         self.players = Players(generator, discriminator, [recipe])
         self._supplies(data)
@@ -184,7 +184,7 @@ class JointGAN:
 
     def state(self) -> dict[str, Tensor]:
         """Return everything that the next updates depend on, for a checkpoint."""
-        tensors = {"done": torch.tensor(self.done), "ridge": self.game.ridge_E}
+        tensors = {"done": torch.tensor(self.done), "ridge": self.game.ridge_ET}
         tensors["scale"] = torch.tensor(self.space.scale, dtype=torch.float64)
         tensors |= named("space.", self.space.state_dict())
         tensors |= named("streams.", self.streams.state()) | named("means.", self.means.state())
@@ -196,7 +196,7 @@ class JointGAN:
 
     def load_state(self, state: dict[str, Tensor]) -> None:
         """Go on from what :meth:`state` returned."""
-        self.done, self.game.ridge_E = int(state["done"]), state["ridge"].clone()
+        self.done, self.game.ridge_ET = int(state["done"]), state["ridge"].clone()
         self.space.load_state_dict(part_of(state, "space."))
         self.space.scale = float(state["scale"])
         self.streams.load_state(part_of(state, "streams."))

@@ -49,14 +49,14 @@ def start_players(
         real: Real embeddings (N, D) in these coordinates.
 
     Returns:
-        (E,) ridge that each discriminator's skip keeps in training; 0 where it is not started.
+        (E, 1) ridge that each discriminator's skip keeps in training; 0 where it is not started.
     """
-    recipe, ridge_E = members[0].recipe, torch.zeros(len(members))
+    recipe, ridge_ET = members[0].recipe, torch.zeros(len(members), 1)
     gains_SD = _gains(discriminator, recipe, space)
     start_discriminator = recipe.discriminator.warm_start and discriminator.skips is not None
     start_generator = recipe.generator.warm_start and generator.skip is not None
     if not (start_discriminator or start_generator or len(gains_SD) > 1):
-        return ridge_E
+        return ridge_ET
     width = real.shape[1]
     starts: dict[tuple[bytes, int], _Start] = {}
     for e, member in enumerate(members):
@@ -67,10 +67,10 @@ def start_players(
         discriminator.gain_ED[e] = torch.from_numpy(gain_D)
         if start_discriminator:
             _start_discriminator(discriminator, e, linear, gain_D)
-            ridge_E[e] = _ridge(linear, member.labels, width=width)
+            ridge_ET[e] = _ridge(linear, member.labels, width=width)
         if start_generator:
             _start_generator(generator, e, _for_noise(gaussian_ID, recipe, len(linear.bias)))
-    return ridge_E
+    return ridge_ET
 
 
 def start_beside(
@@ -95,32 +95,32 @@ def start_beside(
         places_N: The task of each row, from 0 on.
 
     Returns:
-        (1,) ridge that the discriminator's skips keep in training, the mean of the tasks'.
+        (1, T) ridge that the discriminator's skip of each task keeps in training.
     """
-    recipe = member.recipe
+    recipe, ridge_ET = member.recipe, torch.zeros(1, len(discriminator.heads))
     gains_SD = _gains(discriminator, recipe, space)
     start_discriminator = recipe.discriminator.warm_start and discriminator.skips is not None
     start_generator = recipe.generator.warm_start and generator.skip is not None
     if not (start_discriminator or start_generator or len(gains_SD) > 1):
-        return torch.zeros(1)
-    starts, ridges = [], []
+        return ridge_ET
+    starts = []
     for place in np.unique(places_N):
         mine = places_N == place
         own = replace(member, labels=member.labels[mine])
         rows_nD = real_ND[torch.from_numpy(mine)]
         starts.append(_start(own, rows_nD, gains_SD, generative=start_generator))
-        ridges.append(_ridge(starts[-1].linear, own.labels, width=real_ND.shape[1]))
+        if start_discriminator:
+            ridge_ET[0, place] = _ridge(starts[-1].linear, own.labels, width=real_ND.shape[1])
     gain_D = np.exp(np.mean([np.log(start.gain_D) for start in starts], axis=0))
     discriminator.gain_ED[0] = torch.from_numpy(gain_D)
     if start_generator:
         pooled_ID = _pooled(starts, np.unique(places_N, return_counts=True)[1])
         classes = sum(len(start.linear.bias) for start in starts)
         _start_generator(generator, 0, _for_noise(pooled_ID, recipe, classes))
-    if not start_discriminator:
-        return torch.zeros(1)
-    for place, start in enumerate(starts):
-        _start_discriminator(discriminator, 0, start.linear, gain_D, place=place)
-    return torch.tensor([float(np.mean(ridges))])
+    if start_discriminator:
+        for place, start in enumerate(starts):
+            _start_discriminator(discriminator, 0, start.linear, gain_D, place=place)
+    return ridge_ET
 
 
 def _gains(discriminator: Discriminator, recipe: Recipe, space: PrincipalSpace) -> np.ndarray:

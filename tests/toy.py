@@ -78,7 +78,7 @@ def toy_game(name, weights=Weights(), *, members=2, classes=(2, 3)) -> tuple[Gam
         adversary=ADVERSARIES[name],
         weights=weights,
         classes=classes,
-        ridge_E=torch.full((members,), 0.1),
+        ridge_ET=torch.full((members, len(classes)), 0.1),
     )
     labels_EBT = torch.stack(
         [(torch.arange(rows) % count).expand(members, -1) for count in classes], -1

@@ -142,9 +142,8 @@ ADVERSARIES: dict[str, Adversary] = {
 
 def _of_tasks(fake_labels_EBT: Tensor, *heads: tuple[Tensor, ...]) -> Iterator[tuple[Tensor, ...]]:
     """Yield the logits of the tasks that the batch is of: fakes have a class of each of them."""
-    for t, logits in enumerate(zip(*heads, strict=True)):
-        if len(heads[0]) == 1 or bool((fake_labels_EBT[..., t] >= 0).any()):
-            yield logits
+    tasks = list(zip(*heads, strict=True))
+    return (tasks[t] for t in objectives.played(fake_labels_EBT))
 
 
 def _contrast(judged: Judgment, labels_EBT: Tensor) -> Tensor:

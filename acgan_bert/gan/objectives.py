@@ -27,6 +27,14 @@ def over_tasks(loss: Callable[..., Tensor], labels_EBT: Tensor, *heads: Sequence
     return total([loss(*logits, labels_EBT[..., t]) for t, logits in by_task])
 
 
+def played(fake_labels_EBT: Tensor) -> list[int]:
+    """Return the tasks that a batch is of: fakes have a class of each of them."""
+    tasks = range(fake_labels_EBT.shape[-1])
+    if len(tasks) == 1:  # without a look, for which a GPU would be waited for
+        return list(tasks)
+    return [t for t in tasks if bool((fake_labels_EBT[..., t] >= 0).any())]
+
+
 def class_loss(logits_EBC: Tensor, labels_EB: Tensor) -> Tensor:
     """Cross-entropy over the labelled rows only, -Σ log p(y) / max(1, count).
 

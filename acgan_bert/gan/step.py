@@ -79,8 +79,8 @@ class Game:
     adversary: Adversary
     weights: Weights
     classes: Sequence[int]
-    ridge_E: Tensor
-    """Half the squared weights of the linear skips cost this much, member by member."""
+    ridge_ET: Tensor
+    """Half the squared weights of a task's linear skip cost this much where the batch is of it."""
 
     def play(
         self,
@@ -165,15 +165,18 @@ def discriminator_loss(game: Game, batch: Batch, position: Position) -> dict[str
         parts["negative"] = weights.negative_augmentation * loss_E
     skips = game.discriminator.skips
     if skips is not None:
-        square_E = total(w.square().sum((1, 2)) for w in skips.parameters())
-        parts["ridge"] = 0.5 * game.ridge_E * square_E
+        weights_EDC = list(skips.parameters())
+        parts["ridge"] = total(
+            0.5 * game.ridge_ET[:, t] * weights_EDC[t].square().sum((1, 2))
+            for t in objectives.played(batch.fake_labels_EBT)
+        )
     return parts
 
 
 def generator_loss(game: Game, batch: Batch, position: Position) -> dict[str, Tensor]:
     """Return the weighted parts of the generator's loss, each (E,)."""
     weights, (fake_EBD, _, real, fake) = game.weights, position
-    parts = {"none": torch.zeros_like(game.ridge_E)}
+    parts = {"none": torch.zeros_like(game.ridge_ET[:, 0])}
     if weights.adversarial:
         loss_E = game.adversary.generator(real, fake, batch.fake_labels_EBT)
         parts["adversarial"] = weights.adversarial * loss_E

@@ -174,14 +174,14 @@ def test_warm_start_is_logistic_regression_and_its_penalty(monkeypatch):
         error_NC = logits_ENC[e, known].softmax(-1) - one_hot(torch.from_numpy(truth)[known], 3)
         pull_DC = seen_END[e, known].T @ error_NC / len(known)
         # At the optimum of the penalized likelihood, class loss and ridge pull equally.
-        ridge_DC = trained.game.ridge_E[e] * skips[e]
+        ridge_DC = trained.game.ridge_ET[e] * skips[e]
         torch.testing.assert_close(pull_DC, -ridge_DC, atol=1e-3, rtol=0)
         assert ridge_DC.abs().max() > 1e-2
 
 
 def test_without_warm_start_the_skip_begins_at_random_and_unpenalized():
     trained = ensemble(Member(tiny_recipe(discriminator__warm_start=False), LABELS, 1))
-    assert trained.game.ridge_E.tolist() == [0.0]
+    assert trained.game.ridge_ET.tolist() == [[0.0]]
     assert trained.players.discriminator.heads[0].weight_EIO.any()
 
 

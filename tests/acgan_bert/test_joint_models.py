@@ -202,7 +202,7 @@ def test_one_task_may_begin_at_the_simple_models():
     skip = gan.players.generator.skip.weight_EIO[0]
     assert skip[:-1].any(dim=1).all()
     assert not skip[-1].any()  # the score
-    assert gan.game.ridge_E.item() > 0
+    assert gan.game.ridge_ET.item() > 0
     data["similarity"].train.corpus.labels[known.nonzero()] = 0
     with pytest.raises(InputError, match=r"no labelled row of class .*warm_start false"):
         JointGAN(model, data, recipe)

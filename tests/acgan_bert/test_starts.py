@@ -52,8 +52,8 @@ def test_two_classes_keep_the_penalty_of_the_regression_itself(monkeypatch):
     trained = start(TRUTH)
     pair_DC = trained.players.discriminator.skips[0].weight_EIO[0].detach().double()
     whole_D = (pair_DC[:, 1] - pair_DC[:, 0]).numpy() * np.sqrt(6)
-    strength = 6 * 2.0 / (float(trained.game.ridge_E[0]) * len(TRUTH))
-    kept = 0.5 * float(trained.game.ridge_E[0]) * float(pair_DC.square().sum())
+    strength = 6 * 2.0 / (float(trained.game.ridge_ET[0]) * len(TRUTH))
+    kept = 0.5 * float(trained.game.ridge_ET[0]) * float(pair_DC.square().sum())
     np.testing.assert_allclose(kept, 0.5 * whole_D @ whole_D / (strength * len(TRUTH)), rtol=1e-5)
     assert strength == pytest.approx(3.0)
 
@@ -65,7 +65,7 @@ def test_members_start_from_their_own_labels_and_equal_labels_from_equal_skips()
     for skips in (players.discriminator.skips[0].weight_EIO, players.generator.skip.weight_EIO):
         assert torch.equal(skips[0], skips[2])
         assert not torch.equal(skips[0], skips[1])
-    assert trained.game.ridge_E[0] == trained.game.ridge_E[2]
+    assert trained.game.ridge_ET[0] == trained.game.ridge_ET[2]
     alone = start(few)
     both = (alone.players.generator.skip, trained.players.generator.skip)
     assert torch.equal(both[0].weight_EIO[0], both[1].weight_EIO[1])
@@ -74,10 +74,10 @@ def test_members_start_from_their_own_labels_and_equal_labels_from_equal_skips()
 def test_each_player_is_started_only_where_asked():
     cold = start(TRUTH, generator__warm_start=False)
     assert cold.players.generator.output.weight_EIO.any()
-    assert cold.game.ridge_E.all()
+    assert cold.game.ridge_ET.all()
     other = start(TRUTH, discriminator__warm_start=False)
     assert other.players.discriminator.heads[0].weight_EIO.any()
-    assert not other.game.ridge_E.any()
+    assert not other.game.ridge_ET.any()
     assert not other.players.generator.output.weight_EIO.any()
     without = start(TRUTH, discriminator__linear_skip=False, generator__linear_skip=False)
     assert without.players.discriminator.skips is None

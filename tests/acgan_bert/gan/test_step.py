@@ -198,3 +198,19 @@ def test_adversary_that_pays_nothing_leaves_a_generator_without_other_terms_alon
 def test_guesses_are_asked_for_only_where_a_term_uses_them(name):
     assert toy_game(name, NO_TERM)[0].uses_targets == (name == "hinge")
     assert toy_game(name, EVERY_TERM)[0].uses_targets
+
+
+def test_a_task_pays_the_ridge_of_its_own_skip_where_the_batch_is_of_it():
+    game, batch = toy_game("hinge", Weights())
+    assert len(game.classes) > 1
+    game.ridge_ET[:, 1] = 7.0
+    skips = list(game.discriminator.skips.parameters())
+    costs = [0.5 * r * w.square().sum((1, 2)) for r, w in zip((0.1, 7.0), skips, strict=True)]
+    both = discriminator_loss(game, batch, game.position(batch))["ridge"]
+    torch.testing.assert_close(both, costs[0] + costs[1])
+    batch.fake_labels_EBT[..., 1] = -1
+    ridge_E = discriminator_loss(game, batch, game.position(batch))["ridge"]
+    torch.testing.assert_close(ridge_E, costs[0])
+    ridge_E.sum().backward()
+    assert skips[0].grad.any()
+    assert skips[1].grad is None or not skips[1].grad.any()
