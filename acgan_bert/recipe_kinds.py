@@ -14,7 +14,8 @@ _OF_EPOCHS = (
     *("multitask.order", "multitask.pairs", "multitask.eval_every", "multitask.checkpoint_every"),
 )
 _OF_TASKS = ("tasks.", "sharing.", "smart.", "contrastive.")
-_OF_TEXT = ("data.", "adaptation.", "encoder.pair", "encoder.precision", "encoder.token_budget")
+_OF_TEXT = ("data.", "adaptation.", "encoder.pair", "encoder.token_budget", "report.baselines")
+_OF_EMBEDDING = ("encoder.precision",)
 _OF_GAN = (
     *("generator.", "discriminator.", "objective.", "semisupervised.", "training."),
     *("report.fakes", "watch."),
@@ -66,14 +67,15 @@ def _foreign(recipe: Recipe, tasks: list[str]) -> tuple[str, list[tuple[tuple[st
     of_tasks = (_OF_TASKS, "of the multitask BERT (add --gan false, or leave it out)")
     of_gan = (_OF_GAN, "of the GAN (leave it out)")
     of_text = (
-        (*_OF_TEXT, "report.baselines"),
+        _OF_TEXT,
         f"of the GAN on one task (leave it out, or use the keys of {tasks[0] if tasks else 'it'})",
     )
     of_frozen = (_OF_FROZEN, "of a GAN on frozen embeddings (leave it out)")
     of_loop = ((*_OF_LOOP, "joint."), "of an encoder that is trained (leave it out)")
     if not recipe.gan:
         joint = (("joint.",), "of the GAN (leave it out)")
-        return "the multitask BERT", [of_gan, of_text, joint]
+        embedding = (_OF_EMBEDDING, "of the GAN (leave it out; multitask.precision is of training)")
+        return "the multitask BERT", [of_gan, of_text, embedding, joint]
     if tasks:
         of_steps = (_OF_STEPS, "of the GAN on one task (leave it out; multitask has such keys)")
         return "the GAN beside the multitask BERT", [of_text, of_steps, of_frozen]

@@ -10,6 +10,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
+from acgan_bert.devices import chosen_device
 from acgan_bert.draw import draw
 from acgan_bert.encoding import check_same_encoder
 from acgan_bert.environment import describe_environment
@@ -102,7 +103,9 @@ def train(
             # Again, now that nobody else can write: another process may have come first.
             refuse_occupied(out)
             text = dump_recipe(recipe)
-            write_json(out / ENVIRONMENT, environment | {"recipe": digest(text)})
+            device = str(chosen_device(recipe.training.device))
+            environment |= {"recipe": digest(text), "training_device": device}
+            write_json(out / ENVIRONMENT, environment)
             write_json(out / SPLIT, job.split_json())
             write_text(out / RECIPE, text)
         _work(job, recipe, out, stages)
@@ -154,6 +157,7 @@ def _read(recipe: Recipe, stages: Stages) -> Job:
             f"{process_count()} processes: the GAN trains in one; start acgan-bert without torchrun"
         )
     check_tracker(recipe.training.log_with)
+    chosen_device(recipe.training.device)
     with stages("read"):
         return MultitaskJob.read(recipe) if task_recipes(recipe) else GANJob.read(recipe)
 

@@ -89,7 +89,9 @@ def padded_loop(corpus: Corpus, trainer: MultitaskTrainer) -> Callable[[], None]
             batch = TokenBatch(*(encoded[key][rows] for key in TOKEN_KEYS), rows)
             labels_B = labels[rows]
             optimizer.zero_grad()
-            logits_BC = model("sentiment", TaskBatch(batch, None, labels_B, None))
+            whole = TaskBatch(batch, None, labels_B, None)
+            vectors = model.encode("sentiment", whole, model.embed(whole))  # padding and all
+            logits_BC = model.heads["sentiment"](*vectors)
             torch.nn.functional.cross_entropy(logits_BC, labels_B).backward()
             optimizer.step()
 

@@ -1,8 +1,8 @@
 """A device that is none: tensors that say they are elsewhere, computed on the CPU.
 
 Without a GPU it shows what a program for one does wrong: tensors of both places in one operation
-raise, and whatever the host would wait for is counted. Importing it tells torch of the device, for
-good; so it is imported in processes of its own.
+raise, and whatever the host would wait for is counted, copies in both directions among it.
+Importing it tells torch of the device, for good; so it is imported in processes of its own.
 """
 
 from collections import Counter
@@ -59,10 +59,10 @@ class Simulation(TorchDispatchMode):
         self.operations += stays
         name = operation._schema.name
         if name == "aten::copy_":
-            self.waits[name] += stays and not isinstance(tensors[0], There)
             stays = isinstance(tensors[0], There)
+            self.waits[name] += stays != isinstance(tensors[1], There)
         elif name == "aten::_to_copy":
-            self.waits[name] += stays and asked is not None and asked.type == "cpu"
+            self.waits[name] += asked is not None and stays == (asked.type == "cpu")
         elif stays:
             _check_place(operation, tensors)
             self.waits[name] += name in WAITS or _asks_for_places(name, tensors)

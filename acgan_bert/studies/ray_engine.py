@@ -123,8 +123,8 @@ def resources_of(kind: Kind, threads: int, *, device: str, gpus: float) -> dict[
         device: ``training.device`` of its rows.
         gpus: That the cluster has.
     """
-    wanted = (kind == "alone" or device != "cpu") and gpus >= 1
-    return {"num_cpus": threads, "num_gpus": int(wanted)}
+    wanted = kind == "alone" or (kind == "gan" and device != "cpu")
+    return {"num_cpus": threads, "num_gpus": int(wanted and gpus >= 1)}
 
 
 class _Tasks:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
 
+from acgan_bert.devices import chosen_device
 from acgan_bert.environment import describe_environment
 from acgan_bert.multitask_settings import read_task, task_recipes
 from acgan_bert.recipe import Recipe, TaskRecipe
@@ -81,6 +82,7 @@ def start(
     fresh = [(row, recipes[row.id]) for row in rows if row.id not in kept]
     packs = [*(before.packs if before else ()), *pack_rows(fresh, bench.size)]
     hashes = _sources(recipes.values(), bench)
+    _check_devices(recipes.values(), means)
     environment = describe_environment(
         bench.encoder(next(iter(recipes.values()))),
         hashes=hashes,
@@ -111,6 +113,7 @@ def resume(folder: Path, *, means: Means, watch: Watch) -> Study:
     study, bench = Study.read(folder), Bench()
     check_means(means)
     left = [study.recipe_of(row) for row in study.rows if not study.done(row)]
+    _check_devices(left, means)
     if left:
         check_sources(folder, _known(_sources(left, bench), study))
     return _finish(study, bench, means, watch)
@@ -132,6 +135,13 @@ def check_means(means: Means) -> None:
         check_ray(means.ray_address)
     elif means.ray_address:
         raise InputError("--ray_address: needs --engine ray; add it, or leave the address out")
+
+
+def _check_devices(recipes: Iterable[Recipe], means: Means) -> None:
+    """Refuse a GPU that is not here; of a cluster its tasks will know."""
+    if means.engine == "processes":
+        for device in sorted({recipe.training.device for recipe in recipes}):
+            chosen_device(device)
 
 
 def _finish(study: Study, bench: Bench, means: Means, watch: Watch) -> Study:

@@ -114,8 +114,12 @@ class TextEncoder(nn.Module):
             The vectors h_BD in float32, with shape (B, D).
         """
         # Threads of a CPU gain from less padding; a GPU would wait for more and smaller kernels.
-        ragged = self.device.type == "cpu" and embeddings_BLD is None
-        if not ragged or len(blocks := blocks_of_like_length(batch)) == 1:
+        here = self.device.type == batch.input_ids_BL.device.type == "cpu"
+        if (
+            not here
+            or embeddings_BLD is not None
+            or len(blocks := blocks_of_like_length(batch)) == 1
+        ):
             return self._encoded(batch, embeddings_BLD)
         h_BD = torch.cat([self._encoded(block, None) for _, block in blocks])
         return h_BD[torch.cat([places for places, _ in blocks]).argsort()]

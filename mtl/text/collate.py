@@ -136,7 +136,8 @@ def blocks_of_like_length(batch: TokenBatch) -> list[tuple[torch.Tensor, TokenBa
 
     Returns:
         Each block's places (b,) in the batch, and its rows. The batch is in one block where it is
-        small, or where little of it is padding.
+        small, or where little of it is padding. Padding on the left stays: positions are counted
+        from there.
     """
     mask_BL = batch.attention_mask_BL
     whole = [(torch.arange(len(mask_BL)), batch)]
@@ -146,13 +147,13 @@ def blocks_of_like_length(batch: TokenBatch) -> list[tuple[torch.Tensor, TokenBa
         return whole
     blocks = [(places, _trimmed(batch, places)) for places in order_B.tensor_split(count)]
     kept = sum(block.input_ids_BL.numel() for _, block in blocks)
-    return blocks if kept <= WORTHWHILE * mask_BL.numel() else whole
+    return blocks if kept < WORTHWHILE * mask_BL.numel() else whole
 
 
 def _trimmed(batch: TokenBatch, places: torch.Tensor) -> TokenBatch:
-    """Take some rows of a batch, and the columns in which one of them has a token."""
+    """Take some rows of a batch, up to the last column in which one of them has a token."""
     used = batch.attention_mask_BL[places].any(dim=0).nonzero().flatten().tolist() or [0]
-    columns = slice(used[0], used[-1] + 1)
+    columns = slice(0, used[-1] + 1)
     types_BL = batch.token_type_ids_BL
     return TokenBatch(
         input_ids_BL=batch.input_ids_BL[places, columns],

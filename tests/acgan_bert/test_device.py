@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from acgan_bert import cli
 from acgan_bert import ensemble as ensembles
 from acgan_bert.devices import CPU, best_device, chosen_device
 from acgan_bert.gan import streams
@@ -161,3 +162,11 @@ def test_a_gpu_that_is_not_there_is_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert chosen_device("cpu") == CPU
     assert chosen_device("auto") == chosen_device("cuda") == torch.device("cuda", 0)
+
+
+def test_a_gpu_that_is_not_there_is_refused_before_anything_is_written(tmp_path, capsys):
+    out = tmp_path / "out"
+    for command in (["demo"], ["study", "depth", "--data.train", "demo:sentiment"]):
+        assert cli.main([*command, "--out", str(out), "--training.device", "cuda"]) == 2
+        assert "training.device: cuda, but torch sees no GPU" in capsys.readouterr().err
+        assert not out.exists()

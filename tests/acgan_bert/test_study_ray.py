@@ -37,6 +37,6 @@ def test_only_packs_that_move_an_encoder_ask_for_a_gpu():
         assert asked["num_cpus"] == 2
         return asked["num_gpus"]
 
-    assert gpus("gan", "cpu", 4) == 0
+    assert gpus("gan", "cpu", 4) == gpus("baselines", "cuda", 4) == 0
     assert gpus("gan", "cuda", 4) == gpus("gan", "auto", 4) == gpus("alone", "cpu", 4) == 1
     assert gpus("gan", "cuda", 0) == gpus("alone", "cpu", 0) == 0  # a row there says why it fails

@@ -123,9 +123,7 @@ def batch_of(tokenizer, lengths):
     return batch
 
 
-@pytest.mark.parametrize("side", ["right", "left"])
-def test_blocks_hold_every_row_once_and_no_column_of_padding(tokenizer, side, monkeypatch):
-    monkeypatch.setattr(tokenizer, "padding_side", side)
+def test_blocks_hold_every_row_once_and_no_column_of_padding(tokenizer):
     batch = batch_of(tokenizer, np.random.default_rng(1).integers(0, 60, size=70))
     blocks = blocks_of_like_length(batch)
     assert len(blocks) == 4
@@ -141,6 +139,13 @@ def test_blocks_hold_every_row_once_and_no_column_of_padding(tokenizer, side, mo
             assert block.token_type_ids_BL[own].shape == mask_BL[own].shape
     kept = sum(block.input_ids_BL.numel() for _, block in blocks)
     assert kept < 0.8 * batch.input_ids_BL.numel()
+
+
+def test_padding_on_the_left_stays_since_positions_are_counted_from_there(tokenizer, monkeypatch):
+    monkeypatch.setattr(tokenizer, "padding_side", "left")
+    batch = batch_of(tokenizer, [3, 60, 4, 5] * 20)
+    ((_, block),) = blocks_of_like_length(batch)
+    assert block is batch
 
 
 @pytest.mark.parametrize("lengths", [[3, 60] * 15, [30, 31] * 40, [5], [0] * 40])

@@ -138,4 +138,9 @@ def test_no_objective_escapes_the_gauntlet():
         and value.__module__ == objectives.__name__
         and not name.startswith("_")
     }
-    assert written - set(LOSSES) == {"over_tasks", "played", "recombined", "total"}  # none is a loss
+    assert written - set(LOSSES) == {
+        "over_tasks",
+        "played",
+        "recombined",
+        "total",
+    }  # none is a loss
