@@ -33,6 +33,7 @@ from acgan_bert.semisupervised import (
 from acgan_bert.starts import start_players
 from acgan_bert.transfer import Start
 from mtl.checkpoint import named, part_of
+from mtl.errors import InputError
 from mtl.rows import Rows
 
 
@@ -126,6 +127,7 @@ class Ensemble:
 
         Raises:
             ValueError: The state belongs to other members.
+            InputError: It is one of another kind of device.
         """
         found = len(state["streams.now"])
         if found != len(self.members):
@@ -135,7 +137,10 @@ class Ensemble:
         # The same axes as before: another machine's eigenvectors may have other signs.
         self.space.load_state_dict(part_of(state, "space."))
         self.real.standardize()
-        self.streams.load_state(part_of(state, "streams."))
+        try:
+            self.streams.load_state(part_of(state, "streams."))
+        except ValueError as error:
+            raise InputError(str(error)) from error
         self.pseudo_labels.mean_EC.copy_(state["pseudo_labels.mean"])
         self.players.load_state(state)
 

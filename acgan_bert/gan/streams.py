@@ -9,8 +9,6 @@ from contextlib import nullcontext
 import torch
 from torch import Tensor
 
-from mtl.errors import InputError
-
 TURNS_AHEAD = 16
 """Turns that one refill of :class:`Ahead` serves."""
 
@@ -69,10 +67,10 @@ class MemberStreams:
         """Put each generator where it was.
 
         Raises:
-            InputError: It was one of another kind of device.
+            ValueError: It was one of another kind of device.
         """
         if positions.shape[1:] != self.generators[0].get_state().shape:
-            raise InputError(
+            raise ValueError(
                 "checkpoint: its random streams are of another kind of device; resume where "
                 "training began (training.device), or train anew"
             )

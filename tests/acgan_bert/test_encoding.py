@@ -16,4 +16,4 @@ def test_each_process_opens_the_encoder_on_a_gpu_of_its_own(monkeypatch, rank, p
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     opened = SimpleNamespace(to=lambda device: device)
     monkeypatch.setattr(encoding, "load_encoder", lambda *_, **__: opened)
-    assert encoding.open_encoder(Recipe().encoder) == place
+    assert encoding.open_encoder(Recipe().encoder) == torch.device(place)

@@ -29,6 +29,7 @@ ALONE = {
     "training.checkpoint_every_steps": 2,
     "multitask.encoder_learning_rate": 1e-3,
     "multitask.precision": "no",
+    "multitask.warmup_share": 0,
     "encoder.mode": "finetune",
     "report.baselines": [],
     "data.label_fraction": 0.5,
