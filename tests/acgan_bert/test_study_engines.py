@@ -43,6 +43,11 @@ def expected(words, tmp_path_factory):
     return (out / "table.csv").read_bytes()
 
 
+def heard_interrupts():
+    """Undo what a shell does to programs in its background: they do not hear Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def started(*words):
     return subprocess.Popen(
         [sys.executable, "-m", "acgan_bert", *words],
@@ -50,6 +55,7 @@ def started(*words):
         stderr=subprocess.PIPE,
         text=True,
         env=os.environ | {"PYTHONWARNINGS": "ignore"},
+        preexec_fn=heard_interrupts,
     )
 
 
