@@ -1,7 +1,11 @@
 """Where the work is done: this process's GPU, or the CPU."""
 
-import torch
+from collections.abc import Mapping
 
+import torch
+from torch import Tensor
+
+from acgan_bert.gan.streams import MemberStreams
 from mtl.errors import InputError
 from mtl.processes import local_rank
 
@@ -23,3 +27,15 @@ def chosen_device(name: str) -> torch.device:
     if name == "cuda" and device.type != "cuda":
         raise InputError("training.device: cuda, but torch sees no GPU; use cpu or auto")
     return device
+
+
+def resume_streams(streams: MemberStreams, state: Mapping[str, Tensor]) -> None:
+    """Put random streams where a checkpoint has them.
+
+    Raises:
+        InputError: They are of another kind of device.
+    """
+    try:
+        streams.load_state(dict(state))
+    except ValueError as error:
+        raise InputError(str(error)) from error

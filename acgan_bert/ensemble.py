@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from acgan_bert.devices import chosen_device
+from acgan_bert.devices import chosen_device, resume_streams
 from acgan_bert.draws import generator_noise, view_noise
 from acgan_bert.gan.adversaries import ADVERSARIES
 from acgan_bert.gan.discriminator import one_hot_condition
@@ -33,7 +33,6 @@ from acgan_bert.semisupervised import (
 from acgan_bert.starts import start_players
 from acgan_bert.transfer import Start
 from mtl.checkpoint import named, part_of
-from mtl.errors import InputError
 from mtl.rows import Rows
 
 
@@ -137,10 +136,7 @@ class Ensemble:
         # The same axes as before: another machine's eigenvectors may have other signs.
         self.space.load_state_dict(part_of(state, "space."))
         self.real.standardize()
-        try:
-            self.streams.load_state(part_of(state, "streams."))
-        except ValueError as error:
-            raise InputError(str(error)) from error
+        resume_streams(self.streams, part_of(state, "streams."))
         self.pseudo_labels.mean_EC.copy_(state["pseudo_labels.mean"])
         self.players.load_state(state)
 

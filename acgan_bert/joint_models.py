@@ -7,6 +7,7 @@ Shapes: E members, I inputs, K condition, C classes of a task, S score tasks.
 """
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import replace
 
 import torch
@@ -22,12 +23,14 @@ _BY_TASK = ("heads", "skips", "rivals")
 
 def task_models(gan: JointGAN) -> dict[str, GANModel]:
     """Cut the averaged players apart, by task."""
-    generator, discriminator = gan.players.averaged_states()
+    states = gan.players.averaged_states()
+    generator, discriminator = ({k: v.cpu() for k, v in state.items()} for state in states)
+    space = deepcopy(gan.space).cpu()
     return {
         name: GANModel(
             replace(gan.shape, classes=(kind.num_classes,), scores=0),
             kind.classes,
-            gan.space,
+            space,
             _generator_of(gan, name, generator),
             _discriminator_of(gan, name, discriminator),
         )

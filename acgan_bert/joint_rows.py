@@ -186,5 +186,6 @@ class Probe:
     def _now(self, model: MultitaskModel, name: str) -> Tensor:
         tokens, rows = self.tokens[name], self.rows[name]
         found = row_vectors(model, name, tokens, rows, autocast=self.autocast)
-        self.latest[name] = self.space.standardize(found)
+        there_ND = found.to(self.space.center_D.device)
+        self.latest[name] = self.space.standardize(there_ND).cpu()
         return self.latest[name]

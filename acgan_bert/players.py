@@ -3,6 +3,7 @@
 Shapes: E members, B batch, D embedding, C classes of a task.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -64,11 +65,13 @@ class Players:
             DivergenceError: One is not finite, or a norm is above ``training.divergence_norm``.
         """
         most = self.recipe.training.divergence_norm
-        for name, loss in losses.items():
-            if not bool(loss.isfinite().all()):
+        norms = [optimizer.gradient_norm().max() for optimizer in self.optimizers]
+        # All in one look, since a GPU is waited for once a look.
+        values = torch.stack([*(loss.sum() for loss in losses.values()), *norms]).cpu().tolist()
+        for name, loss in zip(losses, values[: len(losses)], strict=True):
+            if not math.isfinite(loss):
                 raise _diverged(update, f"the loss {name} is not finite")
-        for name, optimizer in zip(reversed(NAMES), self.optimizers, strict=True):
-            norm = float(optimizer.gradient_norm().max())
+        for name, norm in zip(reversed(NAMES), values[len(losses) :], strict=True):
             if not norm <= most:  # NaN is not
                 found = f"the norm of the {name}'s gradient is {norm:.4g}, the most is {most:g}"
                 raise _diverged(update, found)

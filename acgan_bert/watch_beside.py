@@ -101,7 +101,7 @@ class JointWatch:
         players = self.gan.players
         was_training = players.generator.training
         players.generator.eval()
-        inputs = (noise_EMZ, condition_EMK)
+        inputs = (noise_EMZ.to(players.device), condition_EMK.to(players.device))
         fakes_EMD: Tensor = functional_call(players.generator, players.averages[0], inputs)
         players.generator.train(was_training)
-        return np.asarray(fakes_EMD[0].double())
+        return np.asarray(fakes_EMD[0].double().cpu())

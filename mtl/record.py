@@ -24,23 +24,26 @@ class Means:
     """
 
     def __init__(self) -> None:
-        self._totals: dict[str, tuple[float, int]] = {}
+        self._totals: dict[str, tuple[Tensor | float, int]] = {}
 
     def add(self, values: Mapping[str, Tensor | float]) -> None:
         """Count some numbers in."""
         for name, value in values.items():
             total, count = self._totals.get(name, (0.0, 0))
-            self._totals[name] = total + float(value), count + 1
+            # Added where it is, in float64: a GPU is waited for when the mean is taken.
+            exact = value.detach().double() if isinstance(value, Tensor) else value
+            self._totals[name] = total + exact, count + 1
 
     def take(self) -> dict[str, float]:
         """Return the means, and begin anew."""
         totals, self._totals = self._totals, {}
-        return {name: total / count for name, (total, count) in totals.items()}
+        return {name: float(total) / count for name, (total, count) in totals.items()}
 
     def state(self) -> dict[str, Tensor]:
         """Return what was counted, for a checkpoint."""
         return {
-            name: torch.tensor(each, dtype=torch.float64) for name, each in self._totals.items()
+            name: torch.tensor([float(total), count], dtype=torch.float64)
+            for name, (total, count) in self._totals.items()
         }
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:

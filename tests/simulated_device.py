@@ -13,12 +13,14 @@ from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
 _setup_privateuseone_for_python_backend("simulated")
+torch.simulated.get_amp_supported_dtype = lambda: [torch.bfloat16]
 DEVICE = torch.device("simulated", 0)
 WAITS = {
     *("aten::_local_scalar_dense", "aten::nonzero", "aten::equal", "aten::masked_select"),
     *("aten::_unique2", "aten::unique_dim", "aten::repeat_interleave.Tensor"),
 }
 """Operations whose result the host has to see."""
+SENT = "to the device"
 
 
 class There(torch.Tensor):
@@ -43,7 +45,7 @@ class Simulation(TorchDispatchMode):
     """Computes what is there.
 
     Attributes:
-        waits: How often the host would have waited, by operation.
+        waits: How often the host would have waited, by operation; as ``SENT``, for what it sent.
         operations: How many there were on the device.
     """
 
@@ -59,10 +61,11 @@ class Simulation(TorchDispatchMode):
         self.operations += stays
         name = operation._schema.name
         if name == "aten::copy_":
-            stays = isinstance(tensors[0], There)
-            self.waits[name] += stays != isinstance(tensors[1], There)
+            comes, stays = (isinstance(x, There) for x in reversed(tensors[:2]))
+            self.waits[SENT if stays else name] += stays != comes
         elif name == "aten::_to_copy":
-            self.waits[name] += asked is not None and stays == (asked.type == "cpu")
+            moves = asked is not None and stays == (asked.type == "cpu")
+            self.waits[name if stays else SENT] += moves
         elif stays:
             _check_place(operation, tensors)
             self.waits[name] += name in WAITS or _asks_for_places(name, tensors)

@@ -5,7 +5,7 @@ One visible table, :data:`ADVERSARIES`. The formulas and their sources are in
 Shapes: E members, B batch, T tasks.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -66,16 +66,19 @@ def _gan_bert_discriminator(
     real: Judgment, fake: Judgment, labels_EBT: Tensor, fake_labels_EBT: Tensor
 ) -> Tensor:
     losses = [
-        objectives.gan_bert_discriminator(real_EBC, real.source_EB, fake_EBC, fake.source_EB)
-        for real_EBC, fake_EBC in _of_tasks(fake_labels_EBT, real.classes, fake.classes)
+        played
+        * objectives.gan_bert_discriminator(real_EBC, real.source_EB, fake_EBC, fake.source_EB)
+        for played, real_EBC, fake_EBC in zip(
+            objectives.played(fake_labels_EBT), real.classes, fake.classes, strict=True
+        )
     ]
     return total(losses)
 
 
 def _gan_bert_generator(real: Judgment, fake: Judgment, fake_labels_EBT: Tensor) -> Tensor:
     losses = [
-        objectives.gan_bert_generator(logits_EBC, fake.source_EB)
-        for (logits_EBC,) in _of_tasks(fake_labels_EBT, fake.classes)
+        played * objectives.gan_bert_generator(logits_EBC, fake.source_EB)
+        for played, logits_EBC in zip(objectives.played(fake_labels_EBT), fake.classes, strict=True)
     ]
     matching_E = objectives.feature_matching(real.features_EBW, fake.features_EBW, fake.units_E)
     return total(losses) + matching_E
@@ -138,12 +141,6 @@ ADVERSARIES: dict[str, Adversary] = {
     "reac-gan": Adversary(_rebooted_discriminator, _rebooted_generator, rival=True),
     "moment-matching": Adversary(_absent_discriminator, _absent_generator),
 }
-
-
-def _of_tasks(fake_labels_EBT: Tensor, *heads: tuple[Tensor, ...]) -> Iterator[tuple[Tensor, ...]]:
-    """Yield the logits of the tasks that the batch is of: fakes have a class of each of them."""
-    tasks = list(zip(*heads, strict=True))
-    return (tasks[t] for t in objectives.played(fake_labels_EBT))
 
 
 def _contrast(judged: Judgment, labels_EBT: Tensor) -> Tensor:

@@ -27,12 +27,14 @@ def over_tasks(loss: Callable[..., Tensor], labels_EBT: Tensor, *heads: Sequence
     return total([loss(*logits, labels_EBT[..., t]) for t, logits in by_task])
 
 
-def played(fake_labels_EBT: Tensor) -> list[int]:
-    """Return the tasks that a batch is of: fakes have a class of each of them."""
-    tasks = range(fake_labels_EBT.shape[-1])
-    if len(tasks) == 1:  # without a look, for which a GPU would be waited for
-        return list(tasks)
-    return [t for t in tasks if bool((fake_labels_EBT[..., t] >= 0).any())]
+def played(fake_labels_EBT: Tensor) -> Sequence[Tensor | float]:
+    """Return 1 for each task that a batch is of, of which its fakes have a class, and 0 for others.
+
+    To choose tasks by name would be to look at the labels, for which a GPU would be waited for.
+    """
+    if fake_labels_EBT.shape[-1] == 1:
+        return [1.0]
+    return (fake_labels_EBT >= 0).any(1).float().unbind(-1)
 
 
 def class_loss(logits_EBC: Tensor, labels_EB: Tensor) -> Tensor:

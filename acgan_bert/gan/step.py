@@ -167,8 +167,8 @@ def discriminator_loss(game: Game, batch: Batch, position: Position) -> dict[str
     if skips is not None:
         weights_EDC = list(skips.parameters())
         parts["ridge"] = total(
-            0.5 * game.ridge_ET[:, t] * weights_EDC[t].square().sum((1, 2))
-            for t in objectives.played(batch.fake_labels_EBT)
+            0.5 * game.ridge_ET[:, t] * played * weights_EDC[t].square().sum((1, 2))
+            for t, played in enumerate(objectives.played(batch.fake_labels_EBT))
         )
     return parts
 

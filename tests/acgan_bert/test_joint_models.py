@@ -75,7 +75,13 @@ def rounds(task):
     trainer = joint_trainer()
     gan, part = trainer.companion, trainer.parts(task)[0]
     vectors = trainer.model.encode(task, part.batch)
-    return gan, part.batch, gan._batch(task, part.batch, gan._coordinates(vectors))
+    return (
+        gan,
+        part.batch,
+        gan.rounds.batch(
+            task, part.batch, gan._coordinates(vectors), teacher=gan.players, update=gan.done
+        ),
+    )
 
 
 def test_the_score_is_a_condition_beside_its_bucket():
