@@ -116,8 +116,8 @@ class JointGAN:
             with torch.no_grad(), self.autocast():
                 averaged = [v.float() for v in self.teacher.encode(task, part.batch)]
             judged_EBD = self._coordinates(averaged)
-        teacher = self.players if self.game.uses_targets else None
-        batch = self.rounds.batch(task, part.batch, judged_EBD, teacher=teacher, update=self.done)
+        guesser = self.players if self.game.uses_targets else None
+        batch = self.rounds.batch(task, part.batch, judged_EBD, guesser=guesser, update=self.done)
         position = self.game.position(batch)
         of_source = discriminator_loss(self.game, batch, position)
         of_classes = of_source

@@ -67,7 +67,7 @@ class Rounds:
         rows: TaskBatch,
         real_EBD: Tensor,
         *,
-        teacher: Players | None,
+        guesser: Players | None,
         update: int,
     ) -> Batch:
         """Put a round together.
@@ -76,7 +76,7 @@ class Rounds:
             task: Whose rows they are.
             rows: What is known of them, on the CPU.
             real_EBD: Their principal coordinates, where the streams are.
-            teacher: Guesses the classes of rows without a label; None: nobody asks for them.
+            guesser: Guesses the classes of rows without a label; None: nobody asks for them.
             update: How many there were before.
         """
         place, width, device = self.places[task], real_EBD.shape[1], real_EBD.device
@@ -85,8 +85,8 @@ class Rounds:
         trust_EB = torch.zeros(labels_EB.shape, device=device)
         # Which rows have no label is asked on the CPU: there is no GPU to wait for.
         unknown_b = (rows.labels_B < 0).nonzero()[:, 0].to(device)
-        if teacher is not None and len(unknown_b):
-            judged_EbC = teacher.judge(real_EBD.detach()[:, unknown_b]).classes[place].softmax(-1)
+        if guesser is not None and len(unknown_b):
+            judged_EbC = guesser.judge(real_EBD.detach()[:, unknown_b]).classes[place].softmax(-1)
             guessed_EbC, sure_Eb = self.pseudo_labels[task](judged_EbC)
             sure_Eb = sure_Eb * ramp(update, self.recipe.semisupervised.warmup_steps)
             targets_EBC = targets_EBC.index_copy(1, unknown_b, guessed_EbC)

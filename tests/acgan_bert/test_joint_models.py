@@ -79,7 +79,7 @@ def rounds(task):
         gan,
         part.batch,
         gan.rounds.batch(
-            task, part.batch, gan._coordinates(vectors), teacher=gan.players, update=gan.done
+            task, part.batch, gan._coordinates(vectors), guesser=gan.players, update=gan.done
         ),
     )
 
