@@ -9,7 +9,8 @@ data set or the number of labels. Seconds are those of one process from the load
 probabilities of the test rows: on the clock, and of the processor (all threads), which compare also
 where other programs ran beside, as long as methods had as many threads. What ``table.csv`` has is
 not repeated; ``--worker 1/2`` and ``2/2`` share the rest. Settings are chosen with ``--tuning``:
-draws from 100 on, scored on rows set aside of the training parts.
+draws from 100 on, scored on rows set aside of the training parts. The corpora of
+:mod:`benchmarks.derived_corpora` are compared apart; no setting was chosen on them.
 """
 
 import argparse
@@ -32,6 +33,7 @@ from acgan_bert.recipe_io import apply, load_recipe
 from acgan_bert.setfit_peer import setfit_probabilities
 from acgan_bert.trainer import TrainingRows, train_gan
 from analysis.statistics import paired_test
+from benchmarks.derived_corpora import question_kinds, two_classes
 from benchmarks.label_fractions import corpora
 from mtl.bert.encoder import TextEncoder, load_encoder
 from mtl.text.data import Corpus
@@ -50,6 +52,8 @@ FIELDS = (
     "processor_seconds",
 )
 OURS, PEER = "few-labels", "setfit"
+DERIVED = ("sst-2", "question kinds")
+"""Corpora that are compared apart from the others."""
 METHODS = (OURS, "with rounds", "no adaptation", PEER)
 """What is trained; ``few-labels, no GAN`` and its like come along: the classifier of the rounds on
 the same vectors."""
@@ -74,6 +78,11 @@ def parts(data: Path, *, tuning: bool) -> Iterator[tuple[str, Corpus, Corpus]]:
     """Yield name, training and scored rows; in tuning both are of the training part."""
     for name, train, test in corpora(data):
         yield name, *(set_aside(train, fraction=0.3, seed=77) if tuning else (train, test))
+        if name == "sst-5" and not tuning:
+            yield DERIVED[0], two_classes(train), two_classes(test)
+    if not tuning:
+        kinds = question_kinds(data / "quora-train.csv")
+        yield DERIVED[1], *set_aside(kinds, fraction=0.2, seed=0)
 
 
 def visible(corpus: Corpus, cell: str, draw: int) -> Corpus:
@@ -174,13 +183,16 @@ def report(out: Path) -> None:
     means = table.groupby(["corpus", "cell", "method"], sort=False).accuracy.mean().unstack()
     print(means.round(4).to_string())
     summary: dict[str, object] = {}
-    for other in table.method.unique():
-        if other == OURS or OURS not in set(table.method):
-            continue
-        cells, overall = compare(table, other)
-        summary[other] = {"overall": overall, "cells": json.loads(cells.to_json(orient="records"))}
-        print(f"\n{OURS} against {other}: {json.dumps(overall)}")
-        print(cells.round(4).to_string(index=False))
+    apart = table.corpus.isin(DERIVED)
+    for kind, rows in (("", table[~apart]), (", derived corpora", table[apart])):
+        for other in rows.method.unique():
+            if other == OURS or OURS not in set(rows.method):
+                continue
+            cells, overall = compare(rows, other)
+            records = json.loads(cells.to_json(orient="records"))
+            summary[other + kind] = {"overall": overall, "cells": records}
+            print(f"\n{OURS} against {other}{kind}: {json.dumps(overall)}")
+            print(cells.round(4).to_string(index=False))
     (out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
 
 
