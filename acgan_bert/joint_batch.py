@@ -47,7 +47,7 @@ class Rounds:
         return tuple(task.num_classes for task in self.tasks.values())
 
     def supply(self, streams: MemberStreams, *, noise_width: int) -> None:
-        """Set up what rounds are made of, where the streams are; they keep their order of draws."""
+        """Set up what rounds draw from, on the device of the streams, before the first of them."""
         self.streams, self.noise_width = streams, noise_width
         semisupervised = self.recipe.semisupervised
         self.pseudo_labels, self.fake_labels = {}, {}
