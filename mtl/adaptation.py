@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.random import Generator
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -22,7 +23,7 @@ from mtl.checkpoint import named, of_this_recipe, part_of, read_latest, write_ch
 from mtl.contrastive import class_cosine
 from mtl.draws import balanced_rows, surest
 from mtl.errors import InputError
-from mtl.machine import autocast, choose_precision
+from mtl.machine import autocast, choose_precision, update_stream
 from mtl.optim import Optimization, parameter_groups
 from mtl.record import Means, Progress, Record
 from mtl.text.data import Corpus
@@ -31,7 +32,7 @@ from mtl.text.tokens import PairInput, TokenizedCorpus
 Guess = Callable[[NDArray[np.float32], NDArray[np.int64]], NDArray[np.float64]]
 """Takes vectors (n, D) and labels (n,), -1 unknown; returns class probabilities (n, C)."""
 
-_BATCH, _DROPOUT, _CANDIDATES = 0, 1, 2
+_BATCH, _DROPOUT, _CANDIDATES, _WINDOW = 0, 1, 2, 3
 """Random streams of one seed."""
 CHUNK_ROWS = 8
 """Rows of like length that are padded together; more pad more, fewer leave the processor idle."""
@@ -53,7 +54,8 @@ class AdaptationSettings:
         weight_decay: AdamW decay of matrices.
         warmup_share: Share of the updates that warm up.
         clip: Largest norm of the gradient; 0: no clipping.
-        max_length: Tokens read of a text, special ones included.
+        max_length: Tokens of a text in an update, of a longer one a run that is drawn anew each
+            time: it costs as much as the beginning, and shows the whole text in the end.
         record_every: Updates between two records, and checkpoints.
         seed: Seed of batches, dropout and candidates.
         precision: Of the forward passes, as for multitask training.
@@ -164,20 +166,23 @@ class AdaptationTrainer:
         *,
         pair: PairInput = "joined",
     ) -> None:
+        labeled = np.flatnonzero(corpus.labels >= 0)
+        if (classes := len(np.unique(corpus.labels[labeled]))) < 2:
+            raise InputError(
+                f"{corpus.source}: {classes} classes with labelled rows; adaptation tells classes "
+                "apart, so label rows of two or more"
+            )
+        if not settings.rounds:  # the other rows take part in nothing
+            corpus = corpus.select(labeled)
         self.encoder, self.settings, self.guess = encoder, settings, guess
         self.labels_N = corpus.labels
-        known = np.unique(corpus.labels[corpus.labels >= 0])
-        if len(known) < 2:
-            raise InputError(
-                f"{corpus.source}: {len(known)} classes with labelled rows; adaptation tells "
-                "classes apart, so label rows of two or more"
-            )
         self.pseudo_N = np.full(len(corpus), -1)
         self.tokens = TokenizedCorpus(
             corpus,
             encoder.tokenizer,
             pair_input=pair,
-            max_length=min(settings.max_length, encoder.max_length),
+            max_length=encoder.max_length,
+            window=settings.max_length,
         )
         encoder.unit = True
         device = encoder.device
@@ -203,9 +208,9 @@ class AdaptationTrainer:
         rows_B, classes_B = self._batch(number)
         self.encoder.train()
         self.optimization.optimizer.zero_grad()
-        with torch.random.fork_rng(devices=_devices(self.encoder.device)):
-            torch.manual_seed(_seed(self.settings.seed, _DROPOUT, number))
-            vectors_BD = self._encode(rows_B)
+        with update_stream(self.encoder.device, self.settings.seed, _DROPOUT, number):
+            windows = np.random.default_rng((self.settings.seed, _WINDOW, number))
+            vectors_BD = self._encode(rows_B, windows)
             loss = class_cosine(vectors_BD, torch.from_numpy(classes_B).to(vectors_BD.device))
             loss.backward()
         found: dict[str, Tensor | float] = {**self.optimization.apply({"loss": loss.detach()})}
@@ -253,17 +258,17 @@ class AdaptationTrainer:
         pseudo_N[unlabeled] = surest(guessed, self.settings.trusted_share)
         return pseudo_N
 
-    def _encode(self, rows: NDArray[np.int64]) -> Tensor:
+    def _encode(self, rows: NDArray[np.int64], windows: Generator | None = None) -> Tensor:
         """Encode rows in chunks of like length; their vectors come in the order given, float32."""
         order = np.argsort(self.tokens.lengths[rows], kind="stable")
         chunks = np.array_split(order, -(-len(order) // CHUNK_ROWS))
         with self.autocast():
-            encoded = [self._vectors(rows[chunk]) for chunk in chunks]
+            encoded = [self._vectors(rows[chunk], windows) for chunk in chunks]
         back = torch.from_numpy(np.argsort(order)).to(self.encoder.device)
         return torch.cat(encoded)[back]
 
-    def _vectors(self, rows: NDArray[np.int64]) -> Tensor:
-        batch = self.tokens.batch(rows)
+    def _vectors(self, rows: NDArray[np.int64], windows: Generator | None) -> Tensor:
+        batch = self.tokens.batch(rows, windows)
         if batch.joint is not None:
             return self.encoder(batch.joint).float()
         assert batch.singles is not None  # a row is read in one of the two ways
@@ -289,11 +294,3 @@ def _groups(encoder: TextEncoder, settings: AdaptationSettings) -> list[dict[str
         rest_rate=rate,
         weight_decay=settings.weight_decay,
     )
-
-
-def _seed(*key: int) -> int:
-    return int(np.random.SeedSequence(key).generate_state(1)[0])
-
-
-def _devices(device: torch.device) -> list[torch.device]:
-    return [device] if device.type == "cuda" else []

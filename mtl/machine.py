@@ -90,10 +90,13 @@ def autocast(precision: str, device: torch.device) -> torch.autocast:
 
 
 @contextmanager
-def update_stream(seed: int, update: int, accelerator: Accelerator) -> Iterator[None]:
-    """Let dropout draw from a stream of this update's own, so that nothing of it is to be saved."""
-    device = accelerator.device
+def update_stream(device: torch.device, *key: int) -> Iterator[None]:
+    """Let dropout draw from a stream of this update's own, so that nothing of it is to be saved.
+
+    Args:
+        device: Where dropout draws.
+        key: Names the stream: the run's seed, the update's number and the like.
+    """
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        drawn = np.random.SeedSequence((seed, update, accelerator.process_index)).generate_state(1)
-        torch.manual_seed(int(drawn[0]))
+        torch.manual_seed(int(np.random.SeedSequence(key).generate_state(1)[0]))
         yield

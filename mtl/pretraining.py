@@ -180,7 +180,8 @@ class ContrastiveTrainer:
         task, rows = stage.batch(number % self.settings.updates)
         mine = np.array_split(rows, accelerator.num_processes)[accelerator.process_index]
         self.optimization.optimizer.zero_grad()
-        with update_stream(self.settings.seed, number, accelerator):
+        key = (self.settings.seed, number, accelerator.process_index)
+        with update_stream(accelerator.device, *key):
             loss = self._loss(task, stage.pairs[task], mine)
             self.optimization.scaler.scale(loss).backward()
         for parameter in self.optimization.parameters:

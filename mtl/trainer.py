@@ -123,7 +123,8 @@ class MultitaskTrainer:
         """
         self.model.train()
         turn = self.schedule.turn(*divmod(self.update_number, self.schedule.turns_per_epoch))
-        with update_stream(self.settings.seed, self.update_number, self.accelerator):
+        device, process = self.accelerator.device, self.accelerator.process_index
+        with update_stream(device, self.settings.seed, self.update_number, process):
             losses = self.step.gradients({task: self.parts(task) for task in turn})
         if self.companion is not None:
             self.companion.check()

@@ -46,6 +46,8 @@ class TokenizedCorpus:
         tokenizer: Of the encoder that will read them.
         pair_input: How pairs are read; a task of single texts does not ask.
         max_length: Tokens a row, special ones included; what is beyond is cut off.
+        window: Tokens of a longer text that a batch shows, a run of them between its first and last
+            token; of both texts in one row, what is beyond is cut off. None: all.
     """
 
     def __init__(
@@ -55,30 +57,38 @@ class TokenizedCorpus:
         *,
         pair_input: PairInput,
         max_length: int,
+        window: int | None = None,
     ) -> None:
-        self.corpus, self.tokenizer, self.max_length = corpus, tokenizer, max_length
+        self.corpus, self.tokenizer = corpus, tokenizer
+        self.max_length, self.window = max_length, min(window or max_length, max_length)
         self._sides: list[Encoded] = []
         self._joint: Encoded | None = None
         if corpus.pairs is None or pair_input != "cross":
-            self._sides.append(self._tokenize(corpus.texts))
+            self._sides.append(self._tokenize(max_length, corpus.texts))
             if corpus.pairs is not None:
-                self._sides.append(self._tokenize(corpus.pairs))
+                self._sides.append(self._tokenize(max_length, corpus.pairs))
         if corpus.pairs is not None and pair_input != "joined":
-            self._joint = self._tokenize(corpus.texts, corpus.pairs)
+            self._joint = self._tokenize(self.window, corpus.texts, corpus.pairs)
         encoded = [*self._sides, *([self._joint] if self._joint else [])]
-        self.lengths: NDArray[np.int64] = np.max(
-            [[len(ids) for ids in part["input_ids"]] for part in encoded], axis=0
-        )
-        """(N,) tokens of the longest sequence of each row."""
+        longest_N = np.max([[len(ids) for ids in part["input_ids"]] for part in encoded], axis=0)
+        self.lengths: NDArray[np.int64] = np.minimum(longest_N, self.window)
+        """(N,) tokens that a batch shows of the longest sequence of each row."""
 
     def __len__(self) -> int:
         return len(self.corpus)
 
-    def batch(self, rows: NDArray[np.int64]) -> TaskBatch:
-        """Put rows together, in the order given."""
+    def batch(
+        self, rows: NDArray[np.int64], stream: np.random.Generator | None = None
+    ) -> TaskBatch:
+        """Put rows together, in the order given.
+
+        Args:
+            rows: (B,) which.
+            stream: Decides where the window of a longer text begins; None: at its beginning.
+        """
         singles = joint = None
         if self._sides:
-            singles = self._pad(self._sides, rows)
+            singles = self._pad(self._sides, rows, stream)
         if self._joint is not None:
             joint = self._pad([self._joint], rows)
         scores = self.corpus.scores
@@ -89,16 +99,36 @@ class TokenizedCorpus:
             None if scores is None else torch.from_numpy(scores[rows]).float(),
         )
 
-    def _pad(self, sides: Sequence[Encoded], rows: NDArray[np.int64]) -> TokenBatch:
-        features = {key: [side[key][row] for side in sides for row in rows] for key in sides[0]}
+    def _pad(
+        self,
+        sides: Sequence[Encoded],
+        rows: NDArray[np.int64],
+        stream: np.random.Generator | None = None,
+    ) -> TokenBatch:
+        features: Encoded = {key: [] for key in sides[0]}
+        for side in sides:
+            for row in rows:
+                shown = self._shown(len(side["input_ids"][row]), stream)
+                for key, values in features.items():
+                    whole = side[key][row]
+                    values.append(whole[:1] + whole[shown] + whole[-1:] if shown else whole)
         return pad(self.tokenizer, features, np.tile(rows, len(sides)))
 
-    def _tokenize(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> Encoded:
+    def _shown(self, length: int, stream: np.random.Generator | None) -> slice | None:
+        """Return the tokens that a batch shows between the first and the last; None: all."""
+        if length <= self.window:
+            return None
+        start = 1 if stream is None else int(stream.integers(1, length - self.window + 2))
+        return slice(start, start + self.window - 2)
+
+    def _tokenize(
+        self, max_length: int, texts: Sequence[str], pairs: Sequence[str] | None = None
+    ) -> Encoded:
         encoded = self.tokenizer(
             list(texts),
             None if pairs is None else list(pairs),
             truncation=True,
-            max_length=self.max_length,
+            max_length=max_length,
             return_attention_mask=True,
         )
         return dict(encoded.items())

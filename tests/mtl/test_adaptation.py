@@ -72,6 +72,15 @@ def test_classes_move_apart_also_where_no_label_was_seen(pairs):
     assert gap(encoder, unseen) > before + 0.2
 
 
+def test_longer_texts_are_read_to_their_end_a_window_at_a_time():
+    rows = corpus()
+    ends = [text.split()[3] for text in rows.texts]
+    rows = replace(rows, texts=tuple("it is a film and a plot" + 9 * f" {end}" for end in ends))
+    unseen = rows.select(np.flatnonzero(rows.labels < 0))
+    short = replace(STAGE, updates=80, rounds=0, learning_rate=3e-3, max_length=8)
+    assert gap(moved(rows, short), unseen) > gap(toy_encoder(), unseen) + 0.3
+
+
 def test_loss_is_the_mean_over_pairs_of_each_kind_written_out():
     torch.manual_seed(0)
     vectors = torch.randn(5, 3, dtype=torch.float64)
@@ -124,6 +133,12 @@ def test_labels_come_in_equal_parts_and_hidden_rows_never_outside_rounds():
         assert (rows.labels[drawn] == classes).all()
 
 
+def test_rows_that_no_round_guesses_are_not_tokenized():
+    assert len(AdaptationTrainer(toy_encoder(), corpus(), STAGE, by_parity).tokens) == 24
+    alone = replace(STAGE, rounds=0)
+    assert len(AdaptationTrainer(toy_encoder(), corpus(), alone, by_parity).tokens) == 8
+
+
 def test_rounds_guess_from_the_vectors_of_candidates_and_visible_labels_alone():
     asked = []
 
@@ -153,8 +168,9 @@ def test_without_unlabeled_rows_rounds_go_on_with_the_labels():
     assert gap(moved(rows), rows) > gap(toy_encoder(), rows)
 
 
+@pytest.mark.parametrize("max_length", [64, 5])
 @pytest.mark.parametrize("killed", [1, 7, 10])
-def test_interrupted_stage_goes_on_from_its_checkpoint(tmp_path, killed):
+def test_interrupted_stage_goes_on_from_its_checkpoint(tmp_path, killed, max_length):
     class Killed(Exception):
         pass
 
@@ -162,13 +178,13 @@ def test_interrupted_stage_goes_on_from_its_checkpoint(tmp_path, killed):
         if done == killed:
             raise Killed
 
-    rows, whole = corpus(), []
-    expected = moved(rows, record=whole.append)
+    rows, settings, whole = corpus(), replace(STAGE, max_length=max_length), []
+    expected = moved(rows, settings, record=whole.append)
     told = []
     with pytest.raises(Killed):
-        moved(rows, checkpoint=tmp_path, record=told.append, progress=progress)
+        moved(rows, settings, checkpoint=tmp_path, record=told.append, progress=progress)
     begun = len(told)
-    encoder = moved(rows, checkpoint=tmp_path, record=told.append)
+    encoder = moved(rows, settings, checkpoint=tmp_path, record=told.append)
     assert_same_bits(encoder.state_dict(), expected.state_dict())
     first = told[begun]["step"]
     assert told[begun:] == [row for row in whole if row["step"] >= first]

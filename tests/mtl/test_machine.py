@@ -2,7 +2,6 @@
 
 from contextlib import contextmanager
 from datetime import timedelta
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -27,15 +26,14 @@ def test_the_stream_of_an_update_keeps_the_state_of_its_own_device_alone(
         yield
 
     monkeypatch.setattr(torch.random, "fork_rng", fork_rng)
-    with update_stream(0, 0, SimpleNamespace(device=torch.device(device), process_index=0)):
+    with update_stream(torch.device(device), 0, 0):
         pass
     assert kept == expected
 
 
-def test_the_stream_of_an_update_follows_from_its_number_and_process():
-    def drawn(*place):
-        accelerator = SimpleNamespace(device=torch.device("cpu"), process_index=place[2])
-        with update_stream(*place[:2], accelerator):
+def test_the_stream_of_an_update_follows_from_its_key():
+    def drawn(*key):
+        with update_stream(torch.device("cpu"), *key):
             return torch.rand(3).tolist()
 
     before = torch.get_rng_state()

@@ -84,6 +84,35 @@ def test_lengths_are_those_of_the_longest_sequence_of_a_row(pair_input):
         assert max(part.input_ids_BL.shape[1] for part in parts) == found.lengths[row]
 
 
+@pytest.mark.parametrize("start", ["first", "drawn"])
+def test_of_a_longer_text_a_window_is_shown_between_its_own_ends(start):
+    tokenizer, task = toy_encoder().tokenizer, SINGLES
+    found = TokenizedCorpus(corpus(task), tokenizer, pair_input="joined", max_length=32, window=5)
+    whole, short = tokenizer(FIRST[2])["input_ids"], tokenizer(FIRST[1])["input_ids"]
+    runs = [whole[k : k + 3] for k in range(1, len(whole) - 3)]
+    assert len(runs) > 3
+    assert found.lengths.tolist() == [5, len(short), 5]
+    seen = set()
+    for seed in range(100):
+        stream = np.random.default_rng(seed) if start == "drawn" else None
+        batch = found.batch(np.array([2, 1]), stream).singles
+        shown = batch.input_ids_BL[0].tolist()
+        assert (shown[0], shown[-1]) == (whole[0], whole[-1])
+        assert shown[1:-1] in runs
+        seen.add(runs.index(shown[1:-1]))
+        assert batch.input_ids_BL[1].tolist()[: len(short)] == short
+        assert batch.attention_mask_BL.sum(1).tolist() == [5, len(short)]
+    assert seen == (set(range(len(runs))) if start == "drawn" else {0})
+
+
+def test_both_texts_in_one_row_are_cut_off_where_a_window_ends():
+    tokenizer = toy_encoder().tokenizer
+    found = TokenizedCorpus(corpus(PAIRS), tokenizer, pair_input="cross", max_length=32, window=9)
+    batch = found.batch(np.array([0, 2]), np.random.default_rng(0))
+    expected = tokenized(PAIRS, "cross", max_length=9)[0].batch(np.array([0, 2]))
+    assert torch.equal(batch.joint.input_ids_BL, expected.joint.input_ids_BL)
+
+
 class Counting:
     """Batches of four consecutive rows of 1,000."""
 
