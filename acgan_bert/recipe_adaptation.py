@@ -27,6 +27,8 @@ class AdaptationRecipe:
     learning_rate: float = 1e-4
     """AdamW step size; it warms up and then falls to 0."""
     max_length: int = 64
-    """Tokens read of each text."""
+    """Tokens of a text in an update, of a longer one a run that is drawn anew each time."""
+    token_dropout: float = 0.0
+    """Share of those tokens that an update leaves out, drawn anew each time."""
     checkpoint_every_updates: int = 50
     """Updates between two checkpoints."""

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.random import Generator
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -27,12 +26,12 @@ from mtl.machine import autocast, choose_precision, update_stream
 from mtl.optim import Optimization, parameter_groups
 from mtl.record import Means, Progress, Record
 from mtl.text.data import Corpus
-from mtl.text.tokens import PairInput, TokenizedCorpus
+from mtl.text.tokens import PairInput, Shown, TokenizedCorpus, View
 
 Guess = Callable[[NDArray[np.float32], NDArray[np.int64]], NDArray[np.float64]]
 """Takes vectors (n, D) and labels (n,), -1 unknown; returns class probabilities (n, C)."""
 
-_BATCH, _DROPOUT, _CANDIDATES, _WINDOW = 0, 1, 2, 3
+_BATCH, _DROPOUT, _CANDIDATES, _VIEW = 0, 1, 2, 3
 """Random streams of one seed."""
 CHUNK_ROWS = 8
 """Rows of like length that are padded together; more pad more, fewer leave the processor idle."""
@@ -56,6 +55,7 @@ class AdaptationSettings:
         clip: Largest norm of the gradient; 0: no clipping.
         max_length: Tokens of a text in an update, of a longer one a run that is drawn anew each
             time: it costs as much as the beginning, and shows the whole text in the end.
+        token_dropout: Share of those tokens that an update leaves out, drawn anew each time.
         record_every: Updates between two records, and checkpoints.
         seed: Seed of batches, dropout and candidates.
         precision: Of the forward passes, as for multitask training.
@@ -76,6 +76,7 @@ class AdaptationSettings:
     warmup_share: float = 0.1
     clip: float = 1.0
     max_length: int = 64
+    token_dropout: float = 0.0
     record_every: int = 20
     seed: int = 0
     precision: str = "auto"
@@ -177,12 +178,12 @@ class AdaptationTrainer:
         self.encoder, self.settings, self.guess = encoder, settings, guess
         self.labels_N = corpus.labels
         self.pseudo_N = np.full(len(corpus), -1)
+        crossed, longest = corpus.pairs is not None and pair == "cross", encoder.max_length
         self.tokens = TokenizedCorpus(
             corpus,
             encoder.tokenizer,
             pair_input=pair,
-            max_length=encoder.max_length,
-            window=settings.max_length,
+            max_length=min(settings.max_length, longest) if crossed else longest,
         )
         encoder.unit = True
         device = encoder.device
@@ -209,8 +210,7 @@ class AdaptationTrainer:
         self.encoder.train()
         self.optimization.optimizer.zero_grad()
         with update_stream(self.encoder.device, self.settings.seed, _DROPOUT, number):
-            windows = np.random.default_rng((self.settings.seed, _WINDOW, number))
-            vectors_BD = self._encode(rows_B, windows)
+            vectors_BD = self._encode(rows_B, self._shown(number, self.settings.token_dropout))
             loss = class_cosine(vectors_BD, torch.from_numpy(classes_B).to(vectors_BD.device))
             loss.backward()
         found: dict[str, Tensor | float] = {**self.optimization.apply({"loss": loss.detach()})}
@@ -253,22 +253,27 @@ class AdaptationTrainer:
         rows = np.concatenate([np.flatnonzero(self.labels_N >= 0), unlabeled])
         self.encoder.eval()
         with torch.inference_mode():
-            vectors = self._encode(rows).cpu().numpy()
+            vectors = self._encode(rows, self._shown(number)).cpu().numpy()
         guessed = self.guess(vectors, self.labels_N[rows])[-len(unlabeled) :]
         pseudo_N[unlabeled] = surest(guessed, self.settings.trusted_share)
         return pseudo_N
 
-    def _encode(self, rows: NDArray[np.int64], windows: Generator | None = None) -> Tensor:
+    def _shown(self, number: int, token_dropout: float = 0.0) -> Shown:
+        view = View(window=self.settings.max_length, token_dropout=token_dropout)
+        stream = np.random.default_rng((self.settings.seed, _VIEW, number))
+        return partial(view.places, stream=stream)
+
+    def _encode(self, rows: NDArray[np.int64], shown: Shown) -> Tensor:
         """Encode rows in chunks of like length; their vectors come in the order given, float32."""
         order = np.argsort(self.tokens.lengths[rows], kind="stable")
         chunks = np.array_split(order, -(-len(order) // CHUNK_ROWS))
         with self.autocast():
-            encoded = [self._vectors(rows[chunk], windows) for chunk in chunks]
+            encoded = [self._vectors(rows[chunk], shown) for chunk in chunks]
         back = torch.from_numpy(np.argsort(order)).to(self.encoder.device)
         return torch.cat(encoded)[back]
 
-    def _vectors(self, rows: NDArray[np.int64], windows: Generator | None) -> Tensor:
-        batch = self.tokens.batch(rows, windows)
+    def _vectors(self, rows: NDArray[np.int64], shown: Shown) -> Tensor:
+        batch = self.tokens.batch(rows, shown)
         if batch.joint is not None:
             return self.encoder(batch.joint).float()
         assert batch.singles is not None  # a row is read in one of the two ways
@@ -286,11 +291,10 @@ def _groups(encoder: TextEncoder, settings: AdaptationSettings) -> list[dict[str
     """
     encoder.requires_grad_(True)
     encoder.model.get_input_embeddings().requires_grad_(False)  # type: ignore[operator]
-    rate = settings.learning_rate
     return parameter_groups(
         encoder.named_parameters(),
         (),
-        encoder_rate=rate,
-        rest_rate=rate,
+        encoder_rate=settings.learning_rate,
+        rest_rate=settings.learning_rate,
         weight_decay=settings.weight_decay,
     )

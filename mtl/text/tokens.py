@@ -6,7 +6,8 @@ own longest row, and neighbors in length share a batch, so that little of a batc
 Shapes: B batch, L tokens.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -21,6 +22,8 @@ from mtl.text.data import Corpus
 Encoded = dict[str, list[list[int]]]
 """What a tokenizer returns: by name, a list a row."""
 PairInput = Literal["joined", "cross", "triplet"]
+Shown = Callable[[int], NDArray[np.int64]]
+"""Takes the number of a text's tokens; returns which of them a batch shows."""
 BUCKET_BATCHES = 16
 """Batches whose rows are sorted by length together; more pad less and mix less."""
 
@@ -38,6 +41,32 @@ class TaskBatch(NamedTuple):
     """float32, NaN unlabelled; None unless the task is a score."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class View:
+    """What batches show of a text, drawn anew for each: learning sees a text in many ways.
+
+    The first and the last token, which tokenizers of BERT's kin add, are always shown.
+
+    Args:
+        window: Tokens of a longer text, those two included: a run of the others that begins
+            anywhere.
+        token_dropout: Share of the tokens of the run that are left out (token cutoff, Shen et al.
+            2020); one always stays.
+    """
+
+    window: int
+    token_dropout: float = 0.0
+
+    def places(self, tokens: int, stream: np.random.Generator) -> NDArray[np.int64]:
+        """Draw which of the tokens of a text are shown."""
+        if tokens < 3:
+            return np.arange(tokens)
+        start = int(stream.integers(1, max(tokens - self.window, 0) + 2))
+        run = np.arange(start, min(start + self.window - 2, tokens - 1))
+        kept = run[stream.random(len(run)) >= self.token_dropout]
+        return np.concatenate([[0], kept if len(kept) else run[:1], [tokens - 1]])
+
+
 class TokenizedCorpus:
     """The tokens of a corpus, and batches of any of its rows.
 
@@ -46,8 +75,6 @@ class TokenizedCorpus:
         tokenizer: Of the encoder that will read them.
         pair_input: How pairs are read; a task of single texts does not ask.
         max_length: Tokens a row, special ones included; what is beyond is cut off.
-        window: Tokens of a longer text that a batch shows, a run of them between its first and last
-            token; of both texts in one row, what is beyond is cut off. None: all.
     """
 
     def __init__(
@@ -57,38 +84,35 @@ class TokenizedCorpus:
         *,
         pair_input: PairInput,
         max_length: int,
-        window: int | None = None,
     ) -> None:
-        self.corpus, self.tokenizer = corpus, tokenizer
-        self.max_length, self.window = max_length, min(window or max_length, max_length)
+        self.corpus, self.tokenizer, self.max_length = corpus, tokenizer, max_length
         self._sides: list[Encoded] = []
         self._joint: Encoded | None = None
         if corpus.pairs is None or pair_input != "cross":
-            self._sides.append(self._tokenize(max_length, corpus.texts))
+            self._sides.append(self._tokenize(corpus.texts))
             if corpus.pairs is not None:
-                self._sides.append(self._tokenize(max_length, corpus.pairs))
+                self._sides.append(self._tokenize(corpus.pairs))
         if corpus.pairs is not None and pair_input != "joined":
-            self._joint = self._tokenize(self.window, corpus.texts, corpus.pairs)
+            self._joint = self._tokenize(corpus.texts, corpus.pairs)
         encoded = [*self._sides, *([self._joint] if self._joint else [])]
-        longest_N = np.max([[len(ids) for ids in part["input_ids"]] for part in encoded], axis=0)
-        self.lengths: NDArray[np.int64] = np.minimum(longest_N, self.window)
-        """(N,) tokens that a batch shows of the longest sequence of each row."""
+        self.lengths: NDArray[np.int64] = np.max(
+            [[len(ids) for ids in part["input_ids"]] for part in encoded], axis=0
+        )
+        """(N,) tokens of the longest sequence of each row."""
 
     def __len__(self) -> int:
         return len(self.corpus)
 
-    def batch(
-        self, rows: NDArray[np.int64], stream: np.random.Generator | None = None
-    ) -> TaskBatch:
+    def batch(self, rows: NDArray[np.int64], shown: Shown | None = None) -> TaskBatch:
         """Put rows together, in the order given.
 
         Args:
             rows: (B,) which.
-            stream: Decides where the window of a longer text begins; None: at its beginning.
+            shown: Of texts that are read alone; None: all tokens.
         """
         singles = joint = None
         if self._sides:
-            singles = self._pad(self._sides, rows, stream)
+            singles = self._pad(self._sides, rows, shown)
         if self._joint is not None:
             joint = self._pad([self._joint], rows)
         scores = self.corpus.scores
@@ -100,35 +124,23 @@ class TokenizedCorpus:
         )
 
     def _pad(
-        self,
-        sides: Sequence[Encoded],
-        rows: NDArray[np.int64],
-        stream: np.random.Generator | None = None,
+        self, sides: Sequence[Encoded], rows: NDArray[np.int64], shown: Shown | None = None
     ) -> TokenBatch:
-        features: Encoded = {key: [] for key in sides[0]}
-        for side in sides:
-            for row in rows:
-                shown = self._shown(len(side["input_ids"][row]), stream)
-                for key, values in features.items():
-                    whole = side[key][row]
-                    values.append(whole[:1] + whole[shown] + whole[-1:] if shown else whole)
+        features = {key: [side[key][row] for side in sides for row in rows] for key in sides[0]}
+        if shown is not None:
+            places = [shown(len(ids)) for ids in features["input_ids"]]
+            for key, whole in features.items():
+                features[key] = [
+                    [v[p] for p in kept] for v, kept in zip(whole, places, strict=True)
+                ]
         return pad(self.tokenizer, features, np.tile(rows, len(sides)))
 
-    def _shown(self, length: int, stream: np.random.Generator | None) -> slice | None:
-        """Return the tokens that a batch shows between the first and the last; None: all."""
-        if length <= self.window:
-            return None
-        start = 1 if stream is None else int(stream.integers(1, length - self.window + 2))
-        return slice(start, start + self.window - 2)
-
-    def _tokenize(
-        self, max_length: int, texts: Sequence[str], pairs: Sequence[str] | None = None
-    ) -> Encoded:
+    def _tokenize(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> Encoded:
         encoded = self.tokenizer(
             list(texts),
             None if pairs is None else list(pairs),
             truncation=True,
-            max_length=max_length,
+            max_length=self.max_length,
             return_attention_mask=True,
         )
         return dict(encoded.items())

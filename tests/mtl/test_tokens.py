@@ -8,7 +8,7 @@ from mtl.bert.toy import toy_encoder
 from mtl.schedules import CircularRows
 from mtl.text.data import Corpus
 from mtl.text.tasks import Task
-from mtl.text.tokens import BUCKET_BATCHES, BucketedRows, TokenizedCorpus
+from mtl.text.tokens import BUCKET_BATCHES, BucketedRows, TokenizedCorpus, View
 
 PAIRS = Task(name="same", arity=2, output="classes", classes=("no", "yes"))
 SINGLES = Task(name="mood", arity=1, output="classes", classes=("bad", "good"))
@@ -84,33 +84,40 @@ def test_lengths_are_those_of_the_longest_sequence_of_a_row(pair_input):
         assert max(part.input_ids_BL.shape[1] for part in parts) == found.lengths[row]
 
 
-@pytest.mark.parametrize("start", ["first", "drawn"])
-def test_of_a_longer_text_a_window_is_shown_between_its_own_ends(start):
-    tokenizer, task = toy_encoder().tokenizer, SINGLES
-    found = TokenizedCorpus(corpus(task), tokenizer, pair_input="joined", max_length=32, window=5)
-    whole, short = tokenizer(FIRST[2])["input_ids"], tokenizer(FIRST[1])["input_ids"]
-    runs = [whole[k : k + 3] for k in range(1, len(whole) - 3)]
-    assert len(runs) > 3
-    assert found.lengths.tolist() == [5, len(short), 5]
-    seen = set()
-    for seed in range(100):
-        stream = np.random.default_rng(seed) if start == "drawn" else None
-        batch = found.batch(np.array([2, 1]), stream).singles
-        shown = batch.input_ids_BL[0].tolist()
-        assert (shown[0], shown[-1]) == (whole[0], whole[-1])
-        assert shown[1:-1] in runs
-        seen.add(runs.index(shown[1:-1]))
-        assert batch.input_ids_BL[1].tolist()[: len(short)] == short
-        assert batch.attention_mask_BL.sum(1).tolist() == [5, len(short)]
-    assert seen == (set(range(len(runs))) if start == "drawn" else {0})
+def drawn(tokens, **view):
+    """Return the places that 300 draws of a view show."""
+    return [View(**view).places(tokens, np.random.default_rng(k)).tolist() for k in range(300)]
 
 
-def test_both_texts_in_one_row_are_cut_off_where_a_window_ends():
-    tokenizer = toy_encoder().tokenizer
-    found = TokenizedCorpus(corpus(PAIRS), tokenizer, pair_input="cross", max_length=32, window=9)
-    batch = found.batch(np.array([0, 2]), np.random.default_rng(0))
-    expected = tokenized(PAIRS, "cross", max_length=9)[0].batch(np.array([0, 2]))
-    assert torch.equal(batch.joint.input_ids_BL, expected.joint.input_ids_BL)
+def test_a_view_of_a_longer_text_is_a_run_of_it_that_begins_anywhere():
+    runs = [[0, *range(start, start + 3), 9] for start in range(1, 7)]
+    shown = drawn(10, window=5)
+    assert all(places in runs for places in shown)
+    counts = Counter(places[1] for places in shown)
+    assert sorted(counts) == [1, 2, 3, 4, 5, 6]
+    assert min(counts.values()) > 25
+
+
+@pytest.mark.parametrize("tokens", [0, 1, 2, 3, 5])
+def test_a_view_shows_a_text_that_fits_whole(tokens):
+    assert drawn(tokens, window=5) == [list(range(tokens))] * 300
+
+
+def test_a_view_leaves_out_a_share_of_the_tokens_and_never_all():
+    shown = drawn(42, window=64, token_dropout=0.25)
+    assert all(places[0] == 0 and places[-1] == 41 for places in shown)
+    assert all(np.all(np.diff(places) > 0) for places in shown)
+    assert np.mean([len(places) - 2 for places in shown]) == pytest.approx(30, abs=0.5)
+    assert drawn(3, window=64, token_dropout=0.99) == [[0, 1, 2]] * 300
+    assert min(map(len, drawn(9, window=5, token_dropout=0.9))) == 3
+
+
+def test_a_batch_shows_of_every_text_what_it_is_asked_to():
+    found, tokenizer = tokenized(PAIRS)
+    batch = found.batch(np.array([2, 0]), lambda tokens: np.array([0, tokens - 2, tokens - 1]))
+    whole = [tokenizer(text)["input_ids"] for text in (FIRST[2], FIRST[0], SECOND[2], SECOND[0])]
+    assert batch.singles.input_ids_BL.tolist() == [[ids[0], *ids[-2:]] for ids in whole]
+    assert batch.singles.attention_mask_BL.sum(1).tolist() == [3, 3, 3, 3]
 
 
 class Counting:
