@@ -76,7 +76,6 @@ def adaptation_settings(recipe: Recipe) -> AdaptationSettings:
         candidates=section.candidates,
         learning_rate=section.learning_rate,
         max_length=section.max_length,
-        token_dropout=section.token_dropout,
         record_every=section.checkpoint_every_updates,
         seed=recipe.seed,
         precision=precisions[recipe.encoder.precision],

@@ -28,7 +28,5 @@ class AdaptationRecipe:
     """AdamW step size; it warms up and then falls to 0."""
     max_length: int = 64
     """Tokens of a text in an update, of a longer one a run that is drawn anew each time."""
-    token_dropout: float = 0.0
-    """Share of those tokens that an update leaves out, drawn anew each time."""
     checkpoint_every_updates: int = 50
     """Updates between two checkpoints."""

@@ -85,7 +85,6 @@ RANGES: Mapping[str, Range] = {
     "adaptation.candidates": _COUNT,
     "adaptation.learning_rate": _POSITIVE,
     "adaptation.max_length": Range(5),
-    "adaptation.token_dropout": _BELOW_ONE,
     "adaptation.checkpoint_every_updates": _COUNT,
     "generator.depth": _DEPTH,
     "generator.width": _COUNT,

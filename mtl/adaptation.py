@@ -26,12 +26,12 @@ from mtl.machine import autocast, choose_precision, update_stream
 from mtl.optim import Optimization, parameter_groups
 from mtl.record import Means, Progress, Record
 from mtl.text.data import Corpus
-from mtl.text.tokens import PairInput, Shown, TokenizedCorpus, View
+from mtl.text.tokens import PairInput, Shown, TokenizedCorpus, window
 
 Guess = Callable[[NDArray[np.float32], NDArray[np.int64]], NDArray[np.float64]]
 """Takes vectors (n, D) and labels (n,), -1 unknown; returns class probabilities (n, C)."""
 
-_BATCH, _DROPOUT, _CANDIDATES, _VIEW = 0, 1, 2, 3
+_BATCH, _DROPOUT, _CANDIDATES, _WINDOWS = 0, 1, 2, 3
 """Random streams of one seed."""
 CHUNK_ROWS = 8
 """Rows of like length that are padded together; more pad more, fewer leave the processor idle."""
@@ -55,7 +55,6 @@ class AdaptationSettings:
         clip: Largest norm of the gradient; 0: no clipping.
         max_length: Tokens of a text in an update, of a longer one a run that is drawn anew each
             time: it costs as much as the beginning, and shows the whole text in the end.
-        token_dropout: Share of those tokens that an update leaves out, drawn anew each time.
         record_every: Updates between two records, and checkpoints.
         seed: Seed of batches, dropout and candidates.
         precision: Of the forward passes, as for multitask training.
@@ -76,7 +75,6 @@ class AdaptationSettings:
     warmup_share: float = 0.1
     clip: float = 1.0
     max_length: int = 64
-    token_dropout: float = 0.0
     record_every: int = 20
     seed: int = 0
     precision: str = "auto"
@@ -210,7 +208,7 @@ class AdaptationTrainer:
         self.encoder.train()
         self.optimization.optimizer.zero_grad()
         with update_stream(self.encoder.device, self.settings.seed, _DROPOUT, number):
-            vectors_BD = self._encode(rows_B, self._shown(number, self.settings.token_dropout))
+            vectors_BD = self._encode(rows_B, number)
             loss = class_cosine(vectors_BD, torch.from_numpy(classes_B).to(vectors_BD.device))
             loss.backward()
         found: dict[str, Tensor | float] = {**self.optimization.apply({"loss": loss.detach()})}
@@ -253,18 +251,15 @@ class AdaptationTrainer:
         rows = np.concatenate([np.flatnonzero(self.labels_N >= 0), unlabeled])
         self.encoder.eval()
         with torch.inference_mode():
-            vectors = self._encode(rows, self._shown(number)).cpu().numpy()
+            vectors = self._encode(rows, number).cpu().numpy()
         guessed = self.guess(vectors, self.labels_N[rows])[-len(unlabeled) :]
         pseudo_N[unlabeled] = surest(guessed, self.settings.trusted_share)
         return pseudo_N
 
-    def _shown(self, number: int, token_dropout: float = 0.0) -> Shown:
-        view = View(window=self.settings.max_length, token_dropout=token_dropout)
-        stream = np.random.default_rng((self.settings.seed, _VIEW, number))
-        return partial(view.places, stream=stream)
-
-    def _encode(self, rows: NDArray[np.int64], shown: Shown) -> Tensor:
+    def _encode(self, rows: NDArray[np.int64], number: int) -> Tensor:
         """Encode rows in chunks of like length; their vectors come in the order given, float32."""
+        stream = np.random.default_rng((self.settings.seed, _WINDOWS, number))
+        shown = partial(window, stream=stream, size=self.settings.max_length)
         order = np.argsort(self.tokens.lengths[rows], kind="stable")
         chunks = np.array_split(order, -(-len(order) // CHUNK_ROWS))
         with self.autocast():

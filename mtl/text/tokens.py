@@ -7,7 +7,6 @@ Shapes: B batch, L tokens.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -41,30 +40,21 @@ class TaskBatch(NamedTuple):
     """float32, NaN unlabelled; None unless the task is a score."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class View:
-    """What batches show of a text, drawn anew for each: learning sees a text in many ways.
-
-    The first and the last token, which tokenizers of BERT's kin add, are always shown.
+def window(tokens: int, stream: np.random.Generator, *, size: int) -> NDArray[np.int64]:
+    """Draw a window of a longer text: learning sees all of it in time, at the cost of a short one.
 
     Args:
-        window: Tokens of a longer text, those two included: a run of the others that begins
-            anywhere.
-        token_dropout: Share of the tokens of the run that are left out (token cutoff, Shen et al.
-            2020); one always stays.
+        tokens: Of the text, with the first and the last one, which tokenizers of BERT's kin add.
+        stream: Decides where the window begins.
+        size: Tokens of the window: those two, and a run of the others.
+
+    Returns:
+        Which tokens it shows; all of a text that fits.
     """
-
-    window: int
-    token_dropout: float = 0.0
-
-    def places(self, tokens: int, stream: np.random.Generator) -> NDArray[np.int64]:
-        """Draw which of the tokens of a text are shown."""
-        if tokens < 3:
-            return np.arange(tokens)
-        start = int(stream.integers(1, max(tokens - self.window, 0) + 2))
-        run = np.arange(start, min(start + self.window - 2, tokens - 1))
-        kept = run[stream.random(len(run)) >= self.token_dropout]
-        return np.concatenate([[0], kept if len(kept) else run[:1], [tokens - 1]])
+    if tokens <= size:
+        return np.arange(tokens)
+    start = stream.integers(1, tokens - size + 2)
+    return np.concatenate([[0], np.arange(start, start + size - 2), [tokens - 1]])
 
 
 class TokenizedCorpus:

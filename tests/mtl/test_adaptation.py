@@ -81,27 +81,6 @@ def test_longer_texts_are_read_to_their_end_a_window_at_a_time():
     assert gap(moved(rows, short), unseen) > gap(toy_encoder(), unseen) + 0.3
 
 
-def test_updates_leave_tokens_out_and_guesses_do_not(monkeypatch):
-    rows, shown = corpus(), {True: [], False: []}
-    whole = toy_encoder().tokenizer(list(rows.texts))["input_ids"]
-    settings = replace(STAGE, token_dropout=0.5)
-    trainer = AdaptationTrainer(toy_encoder(), rows, settings, by_parity)
-    forward = trainer.encoder.forward
-
-    def spy(batch):
-        tokens = batch.attention_mask_BL.sum(1).tolist()
-        full = [len(whole[row]) for row in batch.rows]
-        shown[trainer.encoder.training] += [t / f for t, f in zip(tokens, full, strict=True)]
-        return forward(batch)
-
-    monkeypatch.setattr(trainer.encoder, "forward", spy)
-    for _ in range(STAGE.updates + 1):
-        trainer.advance()
-    assert len(shown[True]) == 8 * (STAGE.updates + 1)
-    assert np.mean(shown[True]) < 0.8
-    assert set(shown[False]) == {1.0}
-
-
 def test_loss_is_the_mean_over_pairs_of_each_kind_written_out():
     torch.manual_seed(0)
     vectors = torch.randn(5, 3, dtype=torch.float64)

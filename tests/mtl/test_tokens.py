@@ -8,7 +8,7 @@ from mtl.bert.toy import toy_encoder
 from mtl.schedules import CircularRows
 from mtl.text.data import Corpus
 from mtl.text.tasks import Task
-from mtl.text.tokens import BUCKET_BATCHES, BucketedRows, TokenizedCorpus, View
+from mtl.text.tokens import BUCKET_BATCHES, BucketedRows, TokenizedCorpus, window
 
 PAIRS = Task(name="same", arity=2, output="classes", classes=("no", "yes"))
 SINGLES = Task(name="mood", arity=1, output="classes", classes=("bad", "good"))
@@ -84,14 +84,10 @@ def test_lengths_are_those_of_the_longest_sequence_of_a_row(pair_input):
         assert max(part.input_ids_BL.shape[1] for part in parts) == found.lengths[row]
 
 
-def drawn(tokens, **view):
-    """Return the places that 300 draws of a view show."""
-    return [View(**view).places(tokens, np.random.default_rng(k)).tolist() for k in range(300)]
-
-
-def test_a_view_of_a_longer_text_is_a_run_of_it_that_begins_anywhere():
+def test_a_window_of_a_longer_text_is_a_run_of_it_that_begins_anywhere():
     runs = [[0, *range(start, start + 3), 9] for start in range(1, 7)]
-    shown = drawn(10, window=5)
+    stream = np.random.default_rng(0)
+    shown = [window(10, stream, size=5).tolist() for _ in range(300)]
     assert all(places in runs for places in shown)
     counts = Counter(places[1] for places in shown)
     assert sorted(counts) == [1, 2, 3, 4, 5, 6]
@@ -99,17 +95,8 @@ def test_a_view_of_a_longer_text_is_a_run_of_it_that_begins_anywhere():
 
 
 @pytest.mark.parametrize("tokens", [0, 1, 2, 3, 5])
-def test_a_view_shows_a_text_that_fits_whole(tokens):
-    assert drawn(tokens, window=5) == [list(range(tokens))] * 300
-
-
-def test_a_view_leaves_out_a_share_of_the_tokens_and_never_all():
-    shown = drawn(42, window=64, token_dropout=0.25)
-    assert all(places[0] == 0 and places[-1] == 41 for places in shown)
-    assert all(np.all(np.diff(places) > 0) for places in shown)
-    assert np.mean([len(places) - 2 for places in shown]) == pytest.approx(30, abs=0.5)
-    assert drawn(3, window=64, token_dropout=0.99) == [[0, 1, 2]] * 300
-    assert min(map(len, drawn(9, window=5, token_dropout=0.9))) == 3
+def test_a_window_shows_a_text_that_fits_whole(tokens):
+    assert window(tokens, np.random.default_rng(0), size=5).tolist() == list(range(tokens))
 
 
 def test_a_batch_shows_of_every_text_what_it_is_asked_to():
