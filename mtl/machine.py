@@ -1,5 +1,6 @@
 """What a run computes on: processes, device, arithmetic, and the randomness of an update."""
 
+import atexit
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -30,6 +31,16 @@ def join_processes() -> Accelerator:
     patience = InitProcessGroupKwargs(timeout=timedelta(hours=24))
     # Without being told, accelerate takes several processes on CPUs for one each.
     return Accelerator(cpu=not torch.accelerator.is_available(), kwargs_handlers=[patience])
+
+
+@atexit.register
+def leave_processes() -> None:
+    """Leave the group, where there is one: a thread of it that is left over aborts the process.
+
+    Python calls this at its end, and not a run at its own, for the next run joins the same group.
+    """
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 @torch.no_grad()
