@@ -80,7 +80,21 @@ def read_identity(model: Path) -> tuple[Task, str]:
         raise InputError(f"{model / ENCODER}: damaged ({error}); train again") from error
 
 
-def check_same_encoder(encoder: TextEncoder, fingerprint: str, *, where: Path) -> None:
+def read_encoder_recipe(model: Path) -> EncoderRecipe:
+    """Read the encoder's settings that :func:`write_identity` wrote.
+
+    Raises:
+        InputError: They are missing or damaged.
+    """
+    try:
+        fields = dict(read_json(model / ENCODER))
+        fields.pop("fingerprint")
+        return EncoderRecipe(**fields)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{model / ENCODER}: damaged ({error}); train again") from error
+
+
+def check_same_encoder(encoder: TextEncoder, fingerprint: str, *, where: Path | str) -> None:
     """Check that an encoder is the one that a model was trained on.
 
     Raises:

@@ -18,7 +18,14 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from acgan_bert.adapted import ENCODER_FOLDER, adapted_encoder, encoder_of, write_moved
-from acgan_bert.encoding import embed_rows, open_encoder
+from acgan_bert.encoding import (
+    check_same_encoder,
+    embed_rows,
+    open_encoder,
+    read_encoder_recipe,
+    read_identity,
+    write_identity,
+)
 from acgan_bert.estimator_input import (
     encode_labels,
     is_text,
@@ -28,7 +35,7 @@ from acgan_bert.estimator_input import (
 )
 from acgan_bert.finetuning import finetune, task_sections
 from acgan_bert.model import GANModel
-from acgan_bert.recipe import Recipe
+from acgan_bert.recipe import EncoderRecipe, Recipe
 from acgan_bert.recipe_io import check_recipe, load_recipe
 from acgan_bert.trainer import TrainingRows, train_gan
 from acgan_bert.transfer import checked_start
@@ -38,6 +45,12 @@ from mtl.files import write_json
 from mtl.text.data import Corpus
 
 SETTINGS = "estimator.json"
+
+
+def _vectors(
+    texts: Sequence[str], encoder: TextEncoder, recipe: EncoderRecipe, *, cached: bool
+) -> np.ndarray:
+    return embed_rows(unlabeled_corpus(texts), encoder, recipe, cached=cached).vectors
 
 
 class ACGANBertClassifier(ClassifierMixin, BaseEstimator):
@@ -74,6 +87,10 @@ class ACGANBertClassifier(ClassifierMixin, BaseEstimator):
 
     encoder_: TextEncoder
     moved_: TextEncoder | None
+    encoder_recipe_: EncoderRecipe
+    fingerprint_: str
+    _opened_as: tuple[str, str, int]
+    """What :attr:`encoder_` was opened by: name, pooling, longest text."""
 
     def __init__(
         self,
@@ -106,16 +123,18 @@ class ACGANBertClassifier(ClassifierMixin, BaseEstimator):
         Raises:
             InputError: A value cannot be trained on; it is a ``ValueError``.
         """
-        self.seed_ = seed_of(self.random_state)
-        settings, self.moved_ = self._resolved(), None
-        self.takes_text_ = is_text(X)
-        if self.takes_text_:
-            labels, self.classes_ = encode_labels(y, count=len(X))
-            names = tuple(map(str, self.classes_))
-            self.model_ = self._fit_texts(
-                replace(unlabeled_corpus(X, names), labels=labels), settings
-            )
+        seed = seed_of(self.random_state)
+        settings = self._resolved(seed)
+        if is_text(X):
+            labels, classes = encode_labels(y, count=len(X))
+            rows = replace(unlabeled_corpus(X, tuple(map(str, classes))), labels=labels)
+            self.model_, self.moved_ = self._fit_texts(rows, settings)
+            self.encoder_recipe_ = settings.encoder
+            self.fingerprint_ = (self.moved_ or self.encoder_).fingerprint()
+            self.seed_, self.classes_, self.takes_text_ = seed, classes, True
             return self
+        if self.tasks:
+            raise InputError("tasks: they are trained along with an encoder; give a list of texts")
         if settings.adaptation.updates or settings.encoder.mode != "frozen":
             raise InputError(
                 f"recipe {self.recipe}, mode {settings.encoder.mode}: the encoder is moved, for "
@@ -127,20 +146,21 @@ class ACGANBertClassifier(ClassifierMixin, BaseEstimator):
                 "compared; give a list of strings, or leave it out"
             )
         X = validate_data(self, X, dtype="numeric", ensure_min_samples=2)
-        labels, self.classes_ = encode_labels(y, count=len(X))
-        vectors = np.asarray(X, dtype=np.float32)
-        names = tuple(map(str, self.classes_))
-        self.model_ = train_gan(TrainingRows(vectors, labels, names), settings)
+        labels, classes = encode_labels(y, count=len(X))
+        given = TrainingRows(np.asarray(X, dtype=np.float32), labels, tuple(map(str, classes)))
+        self.model_, self.moved_ = train_gan(given, settings), None
+        self.seed_, self.classes_, self.takes_text_ = seed, classes, False
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:  # noqa: ANN401
         """Return class probabilities (N, C), columns as in ``classes_``."""
         check_is_fitted(self)
-        if self.takes_text_ != is_text(X):
+        if self.takes_text_ != is_text(X) and not (self.takes_text_ and len(X) == 0):
             expected = "texts" if self.takes_text_ else "an (N, D) matrix"
             raise InputError(f"X: this classifier was fitted on {expected}; give the same kind")
         if self.takes_text_:
-            return self.model_.predict_proba(self._embed(X, self._resolved()))
+            vectors = _vectors(X, self._own_encoder(), self.encoder_recipe_, cached=False)
+            return self.model_.predict_proba(vectors)
         X = validate_data(self, X, dtype="numeric", reset=False)
         return self.model_.predict_proba(np.asarray(X, dtype=np.float32))
 
@@ -164,6 +184,9 @@ class ACGANBertClassifier(ClassifierMixin, BaseEstimator):
         """Write the fitted classifier as safetensors and JSON; no pickle."""
         check_is_fitted(self)
         self.model_.save_pretrained(directory)
+        if self.takes_text_:
+            task = unlabeled_corpus((), tuple(map(str, self.classes_))).task
+            write_identity(Path(directory), task, self.encoder_recipe_, self.fingerprint_)
         if self.moved_ is not None:
             write_moved(self.moved_, Path(directory))
         parameters = {name: plain_value(value) for name, value in self.get_params().items()}
@@ -195,29 +218,34 @@ class ACGANBertClassifier(ClassifierMixin, BaseEstimator):
                 f"{directory}: {SETTINGS} is missing or damaged ({error}); save it again"
             ) from error
         loaded.model_, loaded.moved_ = model, None
-        if (Path(directory) / ENCODER_FOLDER).is_dir():
-            loaded.moved_ = encoder_of(Path(directory), loaded._resolved().encoder)
         if not loaded.takes_text_:
             loaded.n_features_in_ = model.dimension
+            return loaded
+        loaded.encoder_recipe_ = read_encoder_recipe(Path(directory))
+        loaded.fingerprint_ = read_identity(Path(directory))[1]
+        if (Path(directory) / ENCODER_FOLDER).is_dir():
+            loaded.moved_ = encoder_of(Path(directory), loaded.encoder_recipe_)
+            check_same_encoder(loaded.moved_, loaded.fingerprint_, where=Path(directory))
         return loaded
 
-    def _fit_texts(self, rows: Corpus, settings: Recipe) -> GANModel:
-        """Move the encoder as the recipe says, and train."""
-        others = task_sections(self.tasks)
+    def _fit_texts(self, rows: Corpus, settings: Recipe) -> tuple[GANModel, TextEncoder | None]:
+        """Move the encoder as the recipe says, and train; returns the moved one, if any."""
+        others, frozen = task_sections(self.tasks), settings.encoder.mode == "frozen"
+        if others and frozen:
+            raise InputError("tasks: they are trained along with the encoder; use mode finetune")
+        encoder = self._opened(settings.encoder)
+        moved = None
         if settings.adaptation.updates:
-            self.moved_ = adapted_encoder(settings, rows, self._opened(settings))
-        if settings.encoder.mode == "frozen":
-            if others:
-                raise InputError(
-                    "tasks: they are trained along with the encoder; use mode finetune"
-                )
-            checked_start(settings, self._opened(settings), rows.task)
-            vectors = self._embed(rows.texts, settings)
-            return train_gan(TrainingRows(vectors, rows.labels, rows.task.classes), settings)
-        self.moved_ = deepcopy(self.moved_ or self._opened(settings))
-        return finetune(settings, rows, self.moved_, others=others)[0]
+            moved = adapted_encoder(settings, rows, encoder)
+        if not frozen:
+            moved = moved or deepcopy(encoder)
+            return finetune(settings, rows, moved, others=others)[0], moved
+        checked_start(settings, encoder, rows.task)
+        cached = moved is None  # nobody else will ask for a moved one's
+        vectors = _vectors(rows.texts, moved or encoder, settings.encoder, cached=cached)
+        return train_gan(TrainingRows(vectors, rows.labels, rows.task.classes), settings), moved
 
-    def _resolved(self) -> Recipe:
+    def _resolved(self, seed: int) -> Recipe:
         recipe = load_recipe(self.recipe)
         one = 1 if self.mode not in (None, "frozen") and self.members is None else self.members
         changes: dict[str, dict[str, Any]] = {
@@ -232,20 +260,25 @@ class ACGANBertClassifier(ClassifierMixin, BaseEstimator):
             )
             for name, section in changes.items()
         }
-        recipe = replace(recipe, seed=self.seed_, **sections)
+        recipe = replace(recipe, seed=seed, **sections)
         check_recipe(recipe)
         return recipe
 
-    def _embed(self, X: Sequence[str], recipe: Recipe) -> np.ndarray:
-        encoder = self.moved_ or self._opened(recipe)
-        shared = self.moved_ is None
-        return embed_rows(unlabeled_corpus(X), encoder, recipe.encoder, cached=shared).vectors
-
-    def _opened(self, recipe: Recipe) -> TextEncoder:
-        encoder: TextEncoder | None = getattr(self, "encoder_", None)
-        if encoder is None or encoder.name != recipe.encoder.name:
-            self.encoder_ = encoder = open_encoder(recipe.encoder)
+    def _own_encoder(self) -> TextEncoder:
+        """Return the encoder that was fitted on; copies and loaded classifiers open it again."""
+        if self.moved_ is not None:
+            return self.moved_
+        encoder = self._opened(self.encoder_recipe_)
+        check_same_encoder(encoder, self.fingerprint_, where="this classifier")
         return encoder
+
+    def _opened(self, recipe: EncoderRecipe) -> TextEncoder:
+        """Open an encoder, or take the one that is open where it is the same."""
+        found: TextEncoder | None = getattr(self, "encoder_", None)
+        wanted = recipe.name, recipe.pooling, recipe.max_length
+        if found is None or self._opened_as != wanted:
+            self.encoder_, self._opened_as = open_encoder(recipe), wanted
+        return self.encoder_
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the encoder out of copies and pickles: it is loaded again by name."""

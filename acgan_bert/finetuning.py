@@ -23,6 +23,7 @@ from acgan_bert.multitask_settings import (
 )
 from acgan_bert.recipe import Recipe, TaskRecipe
 from acgan_bert.recipe_io import load_recipe
+from acgan_bert.trainer import check_classes
 from acgan_bert.watch_beside import watched
 from mtl.bert.adapters import merge_experts
 from mtl.bert.encoder import TextEncoder
@@ -73,7 +74,7 @@ def finetune(
         DivergenceError: A gradient or a loss was not finite.
     """
     task, labels = rows.task, rows.labels
-    _check(recipe, rows)
+    check_rows(recipe, rows)
     other = dict(others or {})
     parts = {name: read_task(name, section, seed=recipe.seed) for name, section in other.items()}
     tasks = {task.name: task} | {name: part.task for name, part in parts.items()}
@@ -90,10 +91,12 @@ def finetune(
             corpus, encoder.tokenizer, pair_input=head, max_length=encoder.max_length
         )
 
+    if not beside:  # batches would be drawn from all rows alike
+        rows = rows.select(labels >= 0)
     scored = None if dev is None else tokens(task.name, dev)
     data = {task.name: TaskData(train=tokens(task.name, rows), dev=scored)}
     for name, part in parts.items():
-        used = part.hidden().select(part.rows())
+        used = part.hidden().select(part.rows() if beside else part.split.labeled)
         data[name] = task_data(other[name], tokens(name, used), None)
     data = {name: replace(each, unlabeled_rows=beside) for name, each in data.items()}
     gan = JointGAN(model, data, recipe)
@@ -112,19 +115,18 @@ def finetune(
     return task_models(gan)[task.name], outcome.best_update
 
 
-def _check(recipe: Recipe, rows: Corpus) -> None:
-    """Refuse rows that cannot be trained on."""
-    task = rows.task
-    if task.arity == 2 and recipe.encoder.pair != "cross":
+def check_rows(recipe: Recipe, rows: Corpus) -> None:
+    """Refuse rows that cannot be trained on beside an encoder.
+
+    Raises:
+        InputError: Pairs are not read as one text, or a class has no labelled row.
+    """
+    if rows.task.arity == 2 and recipe.encoder.pair != "cross":
         raise InputError(
             f"encoder.pair {recipe.encoder.pair}: beside an encoder that is trained a pair is read "
             "as one text; use --encoder.pair cross"
         )
-    if absent := set(range(task.num_classes)) - set(rows.labels.tolist()):
-        raise InputError(
-            f"labels: no labelled row of class {task.classes[min(absent)]}; label at least one row "
-            "of each class"
-        )
+    check_classes(rows.labels, rows.task.classes)
 
 
 def _loop(recipe: Recipe, *, any_unlabeled: bool) -> tuple[LoopSettings, int]:

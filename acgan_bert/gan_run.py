@@ -16,7 +16,7 @@ import numpy as np
 from acgan_bert.adapted import adapted_encoder, write_moved
 from acgan_bert.baselines import classifier_baselines
 from acgan_bert.encoding import open_encoder, write_identity
-from acgan_bert.finetuning import finetune
+from acgan_bert.finetuning import check_rows, finetune
 from acgan_bert.generator_judge import judge_generator, reference_for
 from acgan_bert.joint import JointGAN
 from acgan_bert.model import GANModel
@@ -47,7 +47,7 @@ from acgan_bert.setfit_peer import SETFIT, check_setfit, setfit_probabilities
 from acgan_bert.snapshots import Snapshots
 from acgan_bert.snapshots_beside import end_series, series_beside
 from acgan_bert.trackers import Tracker
-from acgan_bert.trainer import train_gan
+from acgan_bert.trainer import check_classes, train_gan
 from acgan_bert.transfer import with_start
 from acgan_bert.vectors import PartVectors, embed_parts, sources_of
 from acgan_bert.watch import CollapseWatch, together
@@ -76,6 +76,10 @@ class GANJob:
         parts = read_parts(recipe.data, seed=recipe.seed)
         if SETFIT in recipe.report.baselines:
             check_setfit(parts.task)
+        shown = parts.hidden()
+        check_classes(shown.labels, parts.task.classes)
+        if recipe.encoder.mode != "frozen":
+            check_rows(recipe, shown)
         encoder = open_encoder(recipe.encoder)
         return cls(recipe, with_start(parts, recipe, encoder), encoder)
 

@@ -79,7 +79,8 @@ def predict(
 
     Returns:
         A row per text: ``id``, ``text``, ``text_pair`` for pairs, ``label``, ``score`` for a
-        score task, ``p_<class>`` per class that has a probability, ``p_fake`` of a GAN.
+        score task, ``p_<class>`` per class that has a probability, ``p_fake`` of a GAN, from which
+        a class called "fake" is told as ``p_fake (class)``.
 
     Raises:
         InputError: The run has no whole model or no such task, the source is wrong, or the encoder
@@ -137,7 +138,7 @@ def _table(
         table["score"] = scores
     if probabilities is not None:
         for index, name in enumerate(task.classes):
-            table[f"p_{name}"] = probabilities[:, index]
+            table["p_fake (class)" if name == "fake" else f"p_{name}"] = probabilities[:, index]
     return pd.DataFrame(table)
 
 

@@ -25,6 +25,8 @@ START_ROWS = 2048
 """Rows of a task that are looked at all at once, labelled ones first."""
 PROBE_ROWS = 128
 """Rows of a task whose movement is watched."""
+SURE_ROWS = 16
+"""Labelled rows of each class that are always among these, where it has as many."""
 BLOCK_ROWS = 64
 Autocast = Callable[[], AbstractContextManager[object]]
 """Opens the context of the forward passes."""
@@ -56,7 +58,7 @@ def unit_scores(scores_B: Tensor, task: Task) -> Tensor:
 
 def bucket_scores(buckets: Tensor, within: Tensor, task: Task) -> Tensor:
     """Return scores from 0 to 1 that lie in unit buckets, at a place in each from 0 to 1."""
-    scores = (task.low + buckets + within - 0.5).clamp(task.low, task.high)
+    scores = (task.first_bucket + buckets + within - 0.5).clamp(task.low, task.high)
     return unit_scores(scores, task)
 
 
@@ -91,10 +93,15 @@ def row_vectors(
 
 
 def chosen_rows(labels: NDArray[np.int64], *, seed: int) -> NDArray[np.int64]:
-    """Draw at most :data:`START_ROWS` rows, in order; labelled ones go before others."""
+    """Draw at most :data:`START_ROWS` rows, in order.
+
+    Some of each class go before all others, labelled ones before unlabelled ones.
+    """
     shuffled = np.random.default_rng(seed).permutation(len(labels))
-    labeled_first = shuffled[np.argsort(labels[shuffled] < 0, kind="stable")]
-    return np.sort(labeled_first[:START_ROWS])
+    turn = np.where(labels[shuffled] < 0, 2, 1)
+    for label in np.unique(labels[labels >= 0]):
+        turn[np.flatnonzero(labels[shuffled] == label)[:SURE_ROWS]] = 0
+    return np.sort(shuffled[np.argsort(turn, kind="stable")][:START_ROWS])
 
 
 def start_rows(

@@ -10,6 +10,8 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
+import torch
+
 from acgan_bert.devices import chosen_device
 from acgan_bert.draw import draw
 from acgan_bert.encoding import check_same_encoder
@@ -103,8 +105,8 @@ def train(
             # Again, now that nobody else can write: another process may have come first.
             refuse_occupied(out)
             text = dump_recipe(recipe)
-            device = str(chosen_device(recipe.training.device))
-            environment |= {"recipe": digest(text), "training_device": device}
+            device = _training_device(job.encoder, recipe)
+            environment |= {"recipe": digest(text), "training_device": str(device)}
             write_json(out / ENVIRONMENT, environment)
             write_json(out / SPLIT, job.split_json())
             write_text(out / RECIPE, text)
@@ -160,6 +162,13 @@ def _read(recipe: Recipe, stages: Stages) -> Job:
     chosen_device(recipe.training.device)
     with stages("read"):
         return MultitaskJob.read(recipe) if task_recipes(recipe) else GANJob.read(recipe)
+
+
+def _training_device(encoder: TextEncoder, recipe: Recipe) -> torch.device:
+    """Say where is trained: beside an encoder that moves, where it is."""
+    if task_recipes(recipe) or recipe.encoder.mode != "frozen":
+        return encoder.device
+    return chosen_device(recipe.training.device)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ labelled rows, grows with the square of their number.
 """
 
 import importlib.util
+import random
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.linear_model import LogisticRegression
 
 from acgan_bert.recipe import Recipe
 from mtl.bert.encoder import TextEncoder
@@ -59,14 +61,17 @@ def setfit_probabilities(
     """
     # Imported here: the package is optional, and takes seconds to import.
     from datasets import Dataset
+    from sentence_transformers import SentenceTransformer
     from setfit import SetFitModel, Trainer, TrainingArguments
     from setfit import logging as setfit_logging
 
     setfit_logging.set_verbosity_error()
     folder = str(packaged_folder()) if encoder.name == OFFLINE else encoder.name
     with _kept_quiet(encoder.device), TemporaryDirectory() as temporary:
-        model = SetFitModel.from_pretrained(folder, device=str(encoder.device))
-        model.model_body.max_seq_length = encoder.max_length
+        # SetFitModel.from_pretrained would unpickle a head that lies in the folder.
+        body = SentenceTransformer(folder, device=str(encoder.device), trust_remote_code=False)
+        body.max_seq_length = encoder.max_length
+        model = SetFitModel(body, LogisticRegression())
         arguments = TrainingArguments(
             output_dir=temporary,
             num_iterations=ITERATIONS,
@@ -88,10 +93,11 @@ def setfit_probabilities(
 
 @contextmanager
 def _kept_quiet(device: torch.device) -> Iterator[None]:
-    """Let SetFit neither print nor warn, nor leave its seed in torch's global random numbers."""
+    """Let SetFit neither print nor warn, nor leave its seed in global random numbers."""
     from datasets import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
-    shown = not are_progress_bars_disabled()
+    shown, state = not are_progress_bars_disabled(), random.getstate()
+    numpy_state = np.random.get_state()  # noqa: NPY002 (SetFit seeds the old one)
     disable_progress_bars()
     try:
         with (
@@ -102,6 +108,8 @@ def _kept_quiet(device: torch.device) -> Iterator[None]:
             warnings.simplefilter("ignore")
             yield
     finally:
+        random.setstate(state)
+        np.random.set_state(numpy_state)  # noqa: NPY002
         if shown:
             enable_progress_bars()
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from acgan_bert.ensemble import Ensemble
@@ -234,11 +235,20 @@ def check_labels(rows: TrainingRows) -> None:
             f"embeddings: {len(vectors)} rows, but {len(labels)} labels; give one label per row, "
             "-1 where there is none"
         )
+    check_classes(labels, rows.classes)
+
+
+def check_classes(labels: NDArray[np.int64], classes: Sequence[str]) -> None:
+    """Refuse labels (N,), -1 unknown, that leave a class without a row, or are of one class only.
+
+    Raises:
+        InputError: As said.
+    """
     known = np.unique(labels[labels >= 0])
-    if len(known) < len(rows.classes) or len(known) < 2:
-        found = ", ".join(rows.classes[index] for index in known) or "none"
+    if len(known) < len(classes) or len(known) < 2:
+        found = ", ".join(classes[index] for index in known) or "none"
         raise InputError(
-            f"labels: {len(rows.classes)} classes, labelled rows only for: {found}; "
+            f"labels: {len(classes)} classes, labelled rows only for: {found}; "
             "label at least one row of each of two or more classes"
         )
 

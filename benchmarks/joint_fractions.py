@@ -22,8 +22,9 @@ from matplotlib.figure import Figure
 from acgan_bert.recipe import Recipe
 from acgan_bert.recipe_io import apply, load_recipe
 from acgan_bert.run import train
-from acgan_bert.rundir import RESULT, read_json
-from analysis.statistics import mean_interval, paired_test
+from acgan_bert.rundir import ENVIRONMENT, RESULT, read_json
+from analysis.statistics import paired_test
+from analysis.study_statistics import seed_summary
 from mtl.files import write_text
 
 STEMS = {"sentiment": "ids-sst", "paraphrase": "quora", "similarity": "sts"}
@@ -31,7 +32,8 @@ CELLS = {0.01: 3, 0.05: 1, 0.1: 3, 1.0: 1}
 """Label fractions of SST-5, and how many seeds each."""
 UNLABELED = (0.0, 0.1, 0.3, 1.0)
 """Shares of the unlabelled rows that are used, at 1 % of the labels."""
-FIELDS = ["system", "fraction", "unlabeled", "seed", "steps", "accuracy", "macro_f1", "seconds"]
+FIELDS = ["system", "fraction", "unlabeled", "seed", "steps"]
+FIELDS += ["accuracy", "macro_f1", "seconds", "commit"]
 SUPERVISED, THEIRS = "supervised", "GAN-BERT as published"
 
 
@@ -143,19 +145,23 @@ def recipe_of(cell: Cell, *, data: Path, steps: int, batch: int) -> Recipe:
     return apply(load_recipe(system.recipe), keys)
 
 
-def record_of(run: Path) -> dict[str, float]:
+def record_of(run: Path) -> dict[str, object]:
     """Return what the table says of a run."""
     result = read_json(run / RESULT)
     test = result["test"].get("sentiment", result["test"])
     seconds = sum(result["seconds"].values())
-    return {key: test[key] for key in ("accuracy", "macro_f1")} | {"seconds": round(seconds, 1)}
+    scores = {key: test[key] for key in ("accuracy", "macro_f1")}
+    commit = (read_json(run / ENVIRONMENT)["commit"] or "")[:7]
+    return scores | {"seconds": round(seconds, 1), "commit": commit}
 
 
 def shown(values: pd.Series) -> str:
     """Write a mean, with its 95 % interval where there are several."""
-    if len(values) < 2:
-        return f"{values.mean():.3f}" if len(values) else "-"
-    interval = mean_interval(values.to_numpy())
+    if not len(values):
+        return "-"
+    interval = seed_summary(values.to_numpy()).interval
+    if interval is None:
+        return f"{values.mean():.3f}"
     return f"{values.mean():.3f} ({interval.low:.3f} to {interval.high:.3f})"
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.statistics import mean_interval
+from analysis.study_statistics import seed_summary
 
 
 def shown(values: pd.Series) -> str:
@@ -26,7 +26,8 @@ def shown(values: pd.Series) -> str:
     digits = 3 if values.abs().max() >= 0.01 else 5
     if values.nunique() == 1 or len(values) < 2:
         return f"{values.mean():.{digits}f}"
-    interval = mean_interval(values.to_numpy())
+    interval = seed_summary(values.to_numpy()).interval
+    assert interval is not None  # of two seeds or more
     return f"{values.mean():.{digits}f} ± {(interval.high - interval.low) / 2:.{digits}f}"
 
 

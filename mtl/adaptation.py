@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mtl.bert.embed import joined_pair
 from mtl.bert.encoder import TextEncoder
 from mtl.checkpoint import named, of_this_recipe, part_of, read_latest, write_checkpoint
 from mtl.contrastive import class_cosine
@@ -54,7 +55,7 @@ class AdaptationSettings:
         warmup_share: Share of the updates that warm up.
         clip: Largest norm of the gradient; 0: no clipping.
         max_length: Tokens of a text in an update, of a longer one a run that is drawn anew each
-            time: it costs as much as the beginning, and shows the whole text in the end.
+            time: as dear as the beginning, and in the end all that the encoder reads is shown.
         record_every: Updates between two records, and checkpoints.
         seed: Seed of batches, dropout and candidates.
         precision: Of the forward passes, as for multitask training.
@@ -208,7 +209,8 @@ class AdaptationTrainer:
         self.encoder.train()
         self.optimization.optimizer.zero_grad()
         with update_stream(self.encoder.device, self.settings.seed, _DROPOUT, number):
-            vectors_BD = self._encode(rows_B, number)
+            windows = np.random.default_rng((self.settings.seed, _WINDOWS, number))
+            vectors_BD = self._encode(rows_B, windows)
             loss = class_cosine(vectors_BD, torch.from_numpy(classes_B).to(vectors_BD.device))
             loss.backward()
         found: dict[str, Tensor | float] = {**self.optimization.apply({"loss": loss.detach()})}
@@ -251,14 +253,13 @@ class AdaptationTrainer:
         rows = np.concatenate([np.flatnonzero(self.labels_N >= 0), unlabeled])
         self.encoder.eval()
         with torch.inference_mode():
-            vectors = self._encode(rows, number).cpu().numpy()
+            vectors = self._encode(rows, stream).cpu().numpy()
         guessed = self.guess(vectors, self.labels_N[rows])[-len(unlabeled) :]
         pseudo_N[unlabeled] = surest(guessed, self.settings.trusted_share)
         return pseudo_N
 
-    def _encode(self, rows: NDArray[np.int64], number: int) -> Tensor:
+    def _encode(self, rows: NDArray[np.int64], stream: np.random.Generator) -> Tensor:
         """Encode rows in chunks of like length; their vectors come in the order given, float32."""
-        stream = np.random.default_rng((self.settings.seed, _WINDOWS, number))
         shown = partial(window, stream=stream, size=self.settings.max_length)
         order = np.argsort(self.tokens.lengths[rows], kind="stable")
         chunks = np.array_split(order, -(-len(order) // CHUNK_ROWS))
@@ -275,8 +276,7 @@ class AdaptationTrainer:
         h_BD = self.encoder(batch.singles).float()
         if self.tokens.corpus.pairs is None:
             return h_BD
-        u_BD, v_BD = h_BD.chunk(2)
-        return torch.cat([(u_BD - v_BD).abs(), u_BD * v_BD], dim=1)
+        return joined_pair(*h_BD.chunk(2))
 
 
 def _groups(encoder: TextEncoder, settings: AdaptationSettings) -> list[dict[str, object]]:

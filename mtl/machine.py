@@ -29,8 +29,9 @@ def join_processes() -> Accelerator:
     """
     # The others wait while the main one scores dev, longer than the usual 10 or 30 minutes.
     patience = InitProcessGroupKwargs(timeout=timedelta(hours=24))
+    # Accelerators other than CUDA lack float64, and the random streams that updates put aside.
     # Without being told, accelerate takes several processes on CPUs for one each.
-    return Accelerator(cpu=not torch.accelerator.is_available(), kwargs_handlers=[patience])
+    return Accelerator(cpu=not torch.cuda.is_available(), kwargs_handlers=[patience])
 
 
 @atexit.register

@@ -89,7 +89,7 @@ class Objective:
     def _outputs(self, batch: TaskBatch, embeddings: Tensor | None = None) -> Outputs:
         with self.autocast():
             vectors = self.model.encode(self.name, batch, embeddings)
-            output: Tensor = self.model.heads[self.name](*vectors)
+            output: Tensor = self.model.head(self.name)(*vectors)
         return Outputs(output.float(), tuple(vector.float() for vector in vectors))
 
     def _supervised(self, part: Part, found: Outputs) -> Tensor:

@@ -59,7 +59,7 @@ def expected_score(probabilities: Matrix, task: Task) -> NDArray[np.float64]:
         >>> expected_score(np.array([[0.5, 0.5]]), task)
         array([1.5])
     """
-    centers = np.minimum(task.low + np.arange(task.num_classes), task.high)
+    centers = np.clip(task.first_bucket + np.arange(task.num_classes), task.low, task.high)
     return probabilities @ centers
 
 

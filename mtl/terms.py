@@ -84,7 +84,7 @@ def _loss(model: MultitaskModel, name: str, data: TaskData) -> Term:
 
 
 def _penalty(model: MultitaskModel, name: str, data: TaskData) -> Term:
-    matrices = [p for p in model.heads[name].parameters() if p.ndim > 1]
+    matrices = [p for p in model.head(name).parameters() if p.ndim > 1]
     penalty = penalty_named(data.penalty)
     if not matrices:
         raise InputError(f"task {name!r}: its head has no matrices for penalty {data.penalty}")

@@ -102,6 +102,15 @@ def embed_corpus(
     return Embeddings(vectors, fingerprint, folder, cached=False)
 
 
+def joined_pair(u_BD: Tensor, v_BD: Tensor) -> Tensor:
+    """Join the vectors of two texts into the one of their pair, (|u - v|, u * v): (B, 2 D).
+
+    Neither part tells which text was first, as in the similarity model of Tai et al. 2015, section
+    4.2.
+    """
+    return torch.cat([(u_BD - v_BD).abs(), u_BD * v_BD], dim=1)
+
+
 def resolve_precision(precision: str, device: torch.device) -> str:
     """Turn ``auto`` into the precision that is faster on a device without costing accuracy.
 
@@ -172,8 +181,7 @@ def _windows(
 
         if mode == "joined" and pairs is not None:
             h_BD = encode(texts + pairs, None, report=report)
-            u_BD, v_BD = h_BD[: len(texts)], h_BD[len(texts) :]
-            h_BD = torch.cat([(u_BD - v_BD).abs(), u_BD * v_BD], dim=1)
+            h_BD = joined_pair(h_BD[: len(texts)], h_BD[len(texts) :])
         else:
             h_BD = encode(texts, pairs, report=report)
         yield h_BD.cpu().numpy()

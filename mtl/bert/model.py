@@ -151,12 +151,15 @@ class MultitaskModel(nn.Module, SavedModel):
             width = encoder.dimension
         self.heads = nn.ModuleDict(
             {
-                name: NoHead()
-                if heads[name].kind == "none"
-                else build_head(task, heads[name], width, name=name)
+                name: build_head(task, heads[name], width, name=name)
                 for name, task in tasks.items()
+                if heads[name].kind != "none"
             }
         )
+
+    def head(self, task: str) -> nn.Module:
+        """Return a task's head; one that a companion answers for gives no logits."""
+        return self.heads[task] if task in self.heads else NoHead()
 
     def encode(
         self, task: str, batch: TaskBatch, embeddings: Tensor | None = None
@@ -196,7 +199,7 @@ class MultitaskModel(nn.Module, SavedModel):
 
     def forward(self, task: str, batch: TaskBatch) -> Tensor:
         """Return class logits (B, C) or scores (B,)."""
-        output: Tensor = self.heads[task](*self.encode(task, batch))
+        output: Tensor = self.head(task)(*self.encode(task, batch))
         return output
 
     @torch.no_grad()

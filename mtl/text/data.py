@@ -100,9 +100,8 @@ def read_corpus(
         table, columns, arity=task.arity if task else 0, require_labels=require_labels
     )
     cells = clean(table.cells(found.label)) if found.label else [""] * len(table)
-    explicit = bool(columns.label)
-    if task is not None and not require_labels and not explicit and not _fits(table, cells, task):
-        # A file to predict may hold an unrelated column called "score"; nobody asked for it.
+    if task is not None and not require_labels and not _fits(table, cells, task):
+        # A file to predict may hold an unrelated column called "score", or classes that are new.
         found, cells = replace(found, label=""), [""] * len(table)
     task = task or _infer_task(table, found, cells)
     corpus = _assemble(table, found, task=task, cells=cells)

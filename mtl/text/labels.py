@@ -109,14 +109,18 @@ def infer_kind(table: Table, column: str, cells: Sequence[str]) -> LabelKind:
 
 
 def _score_kind(table: Table, column: str, values: Sequence[float]) -> LabelKind:
-    low, high = math.floor(min(values)), math.ceil(max(values))
-    if high - low > _MOST_BUCKETS:
+    lowest, highest = min(values), max(values)
+    if math.ceil(highest) - math.floor(lowest) > _MOST_BUCKETS:
         raise InputError(
-            f"{table.source}: column {column!r} holds scores from {min(values):g} to "
-            f"{max(values):g}, more than {_MOST_BUCKETS} units apart; bin them into classes, or "
-            "rescale them to 0 to 5"
+            f"{table.source}: column {column!r} holds scores from {lowest:g} to {highest:g}, more "
+            f"than {_MOST_BUCKETS} units apart; bin them into classes, or rescale them to 0 to 5"
         )
-    buckets = tuple(str(bucket) for bucket in range(low, high + 1))
+    low, high = math.floor(lowest), math.ceil(highest)
+    # Where scores are rounded to: beyond, a bucket at either end would be a class without rows.
+    first, last = math.floor(lowest + 0.5), math.floor(highest + 0.5)
+    if first == last:  # one bucket would be no classes to tell apart
+        first, last = low, high
+    buckets = tuple(str(bucket) for bucket in range(first, last + 1))
     return LabelKind(output="score", classes=buckets, low=float(low), high=float(high))
 
 

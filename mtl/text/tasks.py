@@ -23,7 +23,8 @@ class Task:
         name: What the task is called in results, such as ``sentiment``.
         arity: Sentences per row, 1 or 2.
         output: ``classes`` or ``score``.
-        classes: Names of the classes; for a score task the names of its buckets, low to high.
+        classes: Names of the classes; for a score task the whole numbers in the middle of its
+            buckets, low to high.
         low: Lowest score; unused by a class task.
         high: Highest score; unused by a class task.
 
@@ -59,6 +60,18 @@ class Task:
             raise InputError(
                 f"task {self.name!r}: the score range {self.low} to {self.high} is empty"
             )
+        if self.output == "score" and not self._unit_buckets():
+            raise InputError(
+                f"task {self.name!r}: the buckets of its score are {', '.join(self.classes)}; give "
+                "whole numbers in a row, such as 0, 1, 2"
+            )
+
+    def _unit_buckets(self) -> bool:
+        try:
+            found = [int(name) for name in self.classes]
+        except ValueError:
+            return False
+        return bool(found) and found == list(range(found[0], found[0] + len(found)))
 
     @property
     def loss(self) -> Literal["cross_entropy", "mean_squared_error"]:
@@ -75,6 +88,11 @@ class Task:
         """How many classes, or buckets of the score, there are."""
         return len(self.classes)
 
+    @property
+    def first_bucket(self) -> int:
+        """The score in the middle of the first bucket."""
+        return int(self.classes[0])
+
     def bucket(self, scores: ArrayLike) -> NDArray[np.int64]:
         """Round each score to its nearest unit bucket, halves up, ends clipped.
 
@@ -86,7 +104,7 @@ class Task:
         """
         values = np.asarray(scores, dtype=np.float64)
         missing = np.isnan(values)
-        nearest = np.floor(np.where(missing, self.low, values) - self.low + 0.5)
+        nearest = np.floor(np.where(missing, self.low, values) + 0.5) - self.first_bucket
         clipped = np.clip(nearest, 0, self.num_classes - 1).astype(np.int64)
         return np.where(missing, np.int64(-1), clipped)
 

@@ -1,6 +1,7 @@
 import copy
 import json
 import pickle
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ import acgan_bert
 from acgan_bert import warm_start
 from acgan_bert.estimator import ACGANBertClassifier
 from acgan_bert.estimator_input import encode_labels, is_text
+from mtl.bert.toy import write_toy
 from mtl.errors import InputError
 from tests.toy import blobs
 
@@ -198,6 +200,64 @@ def test_saved_text_classifier_is_the_same(fitted_on_text, tmp_path):
     np.testing.assert_array_equal(
         loaded.predict_proba(TEXTS[:5]), fitted_on_text.predict_proba(TEXTS[:5])
     )
+
+
+def test_saved_text_classifier_knows_its_encoder(fitted_on_text, tmp_path):
+    """Another encoder of the same width was used without a word."""
+    write_toy(tmp_path / "mine", seed=0)
+    own = classifier(encoder=str(tmp_path / "mine")).fit(TEXTS, NAMES.tolist())
+    own.save(tmp_path / "saved")
+    shutil.rmtree(tmp_path / "mine")
+    write_toy(tmp_path / "mine", seed=1)
+    with pytest.raises(InputError, match="this classifier: trained on the encoder with"):
+        ACGANBertClassifier.load(tmp_path / "saved").predict(TEXTS[:2])
+    fitted_on_text.save(tmp_path / "saved")
+    (tmp_path / "saved" / "encoder.json").write_text("{}")
+    with pytest.raises(InputError, match=r"encoder\.json: damaged"):
+        ACGANBertClassifier.load(tmp_path / "saved")
+
+
+def test_a_saved_classifier_needs_no_recipe_file(encoder_folder, tmp_path):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("# Mine.\nencoder:\n  pooling: cls\n")
+    own = classifier(encoder=str(encoder_folder), recipe=str(mine)).fit(TEXTS, NAMES.tolist())
+    own.save(tmp_path / "saved")
+    mine.unlink()
+    loaded = ACGANBertClassifier.load(tmp_path / "saved")
+    np.testing.assert_array_equal(loaded.predict_proba(TEXTS[:3]), own.predict_proba(TEXTS[:3]))
+
+
+def test_another_pooling_opens_the_encoder_anew(encoder_folder, tmp_path):
+    """The encoder that was open was kept, whatever the recipe said of it."""
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("# Mine.\nencoder:\n  pooling: cls\n")
+    model = classifier(encoder=str(encoder_folder)).fit(TEXTS, NAMES.tolist())
+    again = model.set_params(recipe=str(mine)).fit(TEXTS, NAMES.tolist())
+    alone = classifier(encoder=str(encoder_folder), recipe=str(mine)).fit(TEXTS, NAMES.tolist())
+    np.testing.assert_array_equal(again.predict_proba(TEXTS[:3]), alone.predict_proba(TEXTS[:3]))
+
+
+def test_a_fit_that_fails_leaves_the_classifier_as_it_was(encoder_folder):
+    model = classifier(encoder=str(encoder_folder)).fit(TEXTS, NAMES.tolist())
+    before = model.predict_proba(TEXTS[:3])
+    with pytest.raises(InputError):
+        model.fit(X, np.zeros(40, dtype=int))
+    np.testing.assert_array_equal(model.predict_proba(TEXTS[:3]), before)
+
+
+def test_predictions_are_not_kept_in_the_cache(fitted_on_text, tmp_path, monkeypatch):
+    monkeypatch.setenv("ACGAN_BERT_CACHE", str(tmp_path / "cache"))
+    assert fitted_on_text.predict(["a new film"]).shape == (1,)
+    assert not (tmp_path / "cache").exists() or not list((tmp_path / "cache").iterdir())
+
+
+def test_no_text_at_all_is_answered(fitted_on_text):
+    assert fitted_on_text.predict([]).shape == (0,)
+
+
+def test_a_matrix_cannot_be_trained_along_with_tasks():
+    with pytest.raises(InputError, match="tasks: they are trained along with an encoder"):
+        classifier(tasks={"paraphrase": "x.csv"}).fit(X, LABELS)
 
 
 def test_folder_without_a_whole_classifier_is_refused(fitted, tmp_path):

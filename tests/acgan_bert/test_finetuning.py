@@ -8,6 +8,7 @@ import torch
 
 from acgan_bert import ACGANBertClassifier, cli
 from acgan_bert.rundir import read_metrics
+from mtl.batches import TaskRows
 from mtl.bert.adapters import add_experts, merge_experts, use_expert
 from mtl.errors import InputError
 from mtl.files import sha256
@@ -152,6 +153,50 @@ def test_the_estimator_trains_the_encoder_along_and_keeps_it(
 def test_what_the_estimator_cannot_do_is_one_line(settings, message, encoder_folder):
     with pytest.raises(InputError, match=message):
         ACGANBertClassifier(str(encoder_folder), **settings).fit(TEXTS, KNOWN)
+
+
+@pytest.mark.parametrize(("share", "rows"), [(1.0, {8: 0}), (0.95, {8: 0}), (0.5, {4: 4})])
+def test_a_batch_has_its_share_of_labelled_rows(
+    share, rows, files, encoder_folder, tmp_path, monkeypatch
+):
+    """At a share of 1, rows without a label were drawn as if they had one."""
+    seen = []
+    parts = TaskRows.parts
+
+    def look(self, index, **how):
+        known = self.known_N[self.batch(index)]
+        seen.append((int(known.sum()), int((~known).sum())))
+        return parts(self, index, **how)
+
+    monkeypatch.setattr(TaskRows, "parts", look)
+    more = ("--semisupervised.labeled_share", str(share))
+    assert cli.main(command(files, encoder_folder, tmp_path / "run", "finetune", *more)) == 0
+    assert dict(seen) == rows
+
+
+@pytest.mark.parametrize("column", ["type", "star.rating"])
+def test_labels_may_be_called_like_a_part_of_a_module(column, files, encoder_folder, tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    for part in ("train", "dev"):
+        text = (files / f"sentiment-{part}.csv").read_text()
+        head, rest = text.split("\n", 1)
+        assert "sentiment" in head
+        (data / f"sentiment-{part}.csv").write_text(head.replace("sentiment", column) + "\n" + rest)
+    more = ("--data.label", column, "--training.steps", "2")
+    assert cli.main(command(data, encoder_folder, tmp_path / "run", "finetune", *more)) == 0
+    assert read(tmp_path / "run" / "result.json")["task"]["name"] == column
+
+
+def test_rows_that_cannot_be_trained_on_are_refused_before_the_encoder_moves(
+    files, encoder_folder, tmp_path, capsys
+):
+    out = tmp_path / "run"
+    flags = ("--data.train", f"{files}/paraphrase-train.csv", "--adaptation.updates", "3")
+    start = ["train", "default", *flags, "--encoder.name", str(encoder_folder), *SHORT]
+    assert cli.main([*start, "--encoder.mode", "finetune", "--out", str(out)]) == 2
+    assert "use --encoder.pair cross" in capsys.readouterr().err
+    assert not out.exists()
 
 
 def test_a_matrix_cannot_move_an_encoder():

@@ -10,6 +10,7 @@ import acgan_bert.inference as module
 from acgan_bert.inference import embed, predict, sample
 from acgan_bert.model import GANModel
 from acgan_bert.recipe_io import apply
+from acgan_bert.run import train
 from mtl.bert.toy import write_toy
 from mtl.errors import InputError
 from mtl.text.data import Columns
@@ -44,6 +45,18 @@ def test_predictions_are_those_that_were_scored(small_run, sentences_csv):
     truth = pd.read_csv(sentences_csv)["label"]
     hits = [row["label"] == truth[int(row_id) - 1] for row_id, row in table.iterrows()]
     assert np.mean(hits) == pytest.approx(result["test"]["accuracy"])
+
+
+def test_a_class_called_fake_is_told_from_the_reject_score(small_recipe, sentences_csv, tmp_path):
+    """The score stood in the place of the class's probability."""
+    news = tmp_path / "news.csv"
+    texts = sentences_csv.read_text().replace("negative", "fake").replace("positive", "real")
+    news.write_text(texts)
+    keys = {"data.train": str(news), "training.members": 1, "training.steps": 2}
+    keys |= {"training.eval_every_steps": 1, "report.baselines": []}
+    table = predict(train(apply(small_recipe, keys), tmp_path / "run"), str(news))
+    assert list(table)[2:] == ["label", "p_fake (class)", "p_real", "p_fake"]
+    np.testing.assert_allclose(table["p_fake (class)"] + table["p_real"], 1)
 
 
 def test_empty_long_emoji_and_right_to_left_texts_are_predicted(small_run, tmp_path):

@@ -199,6 +199,15 @@ def test_labeled_rows_come_first_where_there_are_too_many():
     assert (np.diff(rows) > 0).all()
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_rare_classes_are_among_the_chosen_rows(seed):
+    """Five rows of a class of many were often all left out, and it was said to have none."""
+    labels = np.r_[np.zeros(10 * START_ROWS, np.int64), np.full(5, 1), np.full(START_ROWS, -1)]
+    rows = chosen_rows(labels, seed=seed)
+    assert len(np.unique(rows)) == START_ROWS
+    assert np.bincount(labels[rows]).tolist() == [START_ROWS - 5, 5]
+
+
 def test_one_task_may_begin_at_the_simple_models():
     recipe = joint_recipe(generator__warm_start=True, discriminator__warm_start=True)
     model, data = parted(["similarity"])

@@ -1,6 +1,5 @@
 import copy
 import json
-import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +17,7 @@ from acgan_bert.rundir import read_metrics
 from mtl import MultitaskModel
 from mtl.batches import TaskRows
 from mtl.files import sha256
+from mtl.optim import Optimization
 from tests.acgan_bert.task_files import small, write_tasks
 
 TASKS = ("sentiment", "paraphrase", "similarity")
@@ -85,17 +85,26 @@ def test_predictions_have_the_reject_score_of_the_tasks_gan(finished, tmp_path):
     assert table.filter(like="p_").shape == (2, 4)
 
 
-def test_resuming_after_a_kill_gives_the_same_weights(finished, tmp_path):
-    run = tmp_path / "run"
-    shutil.copytree(finished, run)
-    expected = sha256(run / "model" / "model.safetensors")
-    (run / "result.json").unlink()
-    shutil.rmtree(run / "model")
-    checkpoints = run / "checkpoint" / "training"
-    assert [path.name for path in checkpoints.iterdir()] == ["step-00000006"]
-    shutil.rmtree(checkpoints)
-    assert cli.main(["resume", str(run)]) == 0
-    assert sha256(run / "model" / "model.safetensors") == expected
+def test_resuming_from_a_checkpoint_gives_the_same_weights(
+    finished, encoder_folder, tmp_path, monkeypatch
+):
+    apply_step = Optimization.apply
+
+    def stop(self, losses):
+        if self.done == 4:
+            raise KeyboardInterrupt
+        return apply_step(self, losses)
+
+    out = tmp_path / "run"
+    command = ["train", "joint-pairing", *write_tasks(tmp_path), *small(encoder_folder), *FEW]
+    with monkeypatch.context() as patch:
+        patch.setattr(Optimization, "apply", stop)
+        assert cli.main([*command, "--out", str(out)]) == 130
+    kept = [path.name for path in (out / "checkpoint" / "training").iterdir()]
+    assert kept == ["step-00000003"]
+    assert cli.main(["resume", str(out)]) == 0
+    for file in ("model.safetensors", f"{PLAYERS}/sentiment/model.safetensors"):
+        assert sha256(out / "model" / file) == sha256(finished / "model" / file)
 
 
 def job_of(folder, encoder_folder, *more):

@@ -126,6 +126,24 @@ def test_fractions_are_scores_with_unit_buckets(write):
         read_corpus(write("text,similarity", "a,1", "b,3.5"), task=corpus.task)
 
 
+@pytest.mark.parametrize(
+    ("scores", "classes", "low", "high"),
+    [
+        ((0.5, 1.0, 2.5, 5.0), tuple("12345"), 0.0, 5.0),
+        ((0.6, 2.0, 3.0), tuple("123"), 0.0, 3.0),
+        ((1.0, 2.2, 3.3), tuple("123"), 1.0, 4.0),
+        ((-0.3, 1.0), tuple("01"), -1.0, 1.0),
+        ((1.6, 2.4), tuple("123"), 1.0, 3.0),
+    ],
+)
+def test_no_bucket_lies_beyond_the_scores(write, scores, classes, low, high):
+    """Half stars began at a bucket 0 without rows, and could not be trained on."""
+    task = read_corpus(write("text,stars", *(f"t{row},{s}" for row, s in enumerate(scores)))).task
+    assert (task.classes, task.low, task.high) == (classes, low, high)
+    assert [int(classes[b]) for b in task.bucket(scores)] == [math.floor(s + 0.5) for s in scores]
+    assert task.bucket([low, high, math.nan]).tolist() == [0, len(classes) - 1, -1]
+
+
 def test_labels_of_another_part_must_be_known(write):
     task = read_corpus(write("text,label", "a,0", "b,1")).task
     part = read_corpus(write("text,label", "a,1.0", "b,"), task=task)
@@ -155,6 +173,13 @@ def test_a_file_to_predict_needs_no_labels_and_loses_no_row(write):
     assert (bare.texts, bare.labels.tolist(), bare.task) == (("a", ""), [-1, -1], task)
     unrelated = read_corpus(write("text,score", "a,812", "b,3"), task=task, require_labels=False)
     assert unrelated.labels.tolist() == [-1, -1]
+    unknown = read_corpus(
+        write("text,body,stars", "a,b,1", "c,d,9"),
+        task=task,
+        columns=Columns(text="body", label="stars"),
+        require_labels=False,
+    )
+    assert (unknown.texts, unknown.labels.tolist()) == (("b", "d"), [-1, -1])
     absent = read_corpus(
         write("text,other", "a,1", ",2"),
         task=task,
