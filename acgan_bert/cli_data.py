@@ -10,11 +10,13 @@ from typing import Any
 
 from acgan_bert.cli_flags import (
     add_column_flags,
+    add_print_config,
     add_recipe_flags,
     given_values,
     new_parser,
     parse,
 )
+from acgan_bert.cli_runs import show_recipes
 from acgan_bert.recipe import Recipe
 from acgan_bert.recipe_io import (
     apply,
@@ -39,7 +41,11 @@ def predict(words: Sequence[str], summary: str) -> None:
     parser.add_argument("--task", type=str, help="Which task of a multitask run.")
     parser.add_argument("--out", type=str, help="Where to write; standard output if not given.")
     add_column_flags(parser)
+    add_print_config(parser)
     arguments = parse(parser, words)
+    if arguments.print_config:
+        show_recipes([Path(arguments.run)])
+        return
     out = _output_file(arguments.get("out"), inputs=(arguments.file,))
 
     from acgan_bert import run
@@ -77,7 +83,11 @@ def sample(words: Sequence[str], summary: str) -> None:
         help="Where the (n, D) matrix goes; what is known of each fake goes beside it, as .jsonl. "
         "(default: in RUN/samples)",
     )
+    add_print_config(parser)
     arguments = parse(parser, words)
+    if arguments.print_config:
+        show_recipes([Path(arguments.run)])
+        return
     count, seed = arguments.n, arguments.get("seed") or 0
     if count < 1 or seed < 0:
         wrong = f"-n: found {count}" if count < 1 else f"--seed: found {seed}"
@@ -155,7 +165,11 @@ def report(words: Sequence[str], summary: str) -> None:
         type=str,
         help="(default: RUN/report.html for one run, report.html here for several)",
     )
+    add_print_config(parser)
     arguments = parse(parser, words)
+    if arguments.print_config:
+        show_recipes([Path(name) for name in arguments.runs])
+        return
 
     from acgan_bert.studies.folder import STUDY
     from analysis import write_report, write_study

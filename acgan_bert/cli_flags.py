@@ -54,11 +54,7 @@ def add_recipe_flags(parser: ArgumentParser, recipe: Recipe) -> None:
         parser: Of the verb.
         recipe: Whose values are shown as defaults.
     """
-    parser.add_argument(
-        PRINT_CONFIG,
-        action="store_true",
-        help="Print the resolved recipe as YAML and do nothing else.",
-    )
+    add_print_config(parser)
     groups: dict[str, Any] = {}
     for key, field in recipe_fields().items():
         if field.section not in groups:
@@ -70,6 +66,15 @@ def add_recipe_flags(parser: ArgumentParser, recipe: Recipe) -> None:
             metavar=_metavar(field.hint),
             help=f"{field.help} (default: {shown})".replace("%", "%%"),
         )
+
+
+def add_print_config(parser: ArgumentParser) -> None:
+    """Add the flag that shows the recipe; every verb that has one to show takes it."""
+    parser.add_argument(
+        PRINT_CONFIG,
+        action="store_true",
+        help="Print the resolved recipe as YAML and do nothing else.",
+    )
 
 
 def add_column_flags(parser: ArgumentParser) -> None:
@@ -87,8 +92,10 @@ def parse(parser: ArgumentParser, words: Sequence[str]) -> Namespace:
     Raises:
         InputError: A flag is unknown (it names the nearest), lacks its value or has a wrong one.
     """
-    # jsonargparse gives a flag of this name a meaning of its own, so it never sees ours.
-    rest = [word for word in words if word != PRINT_CONFIG]
+    rest = list(words)
+    if "print_config" in parser.get_defaults():
+        # jsonargparse gives a flag of this name a meaning of its own, so it never sees ours.
+        rest = [word for word in words if word != PRINT_CONFIG]
     try:
         arguments = parser.parse_args(rest, defaults=False)
     except argparse.ArgumentError as error:

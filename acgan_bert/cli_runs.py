@@ -5,7 +5,13 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from acgan_bert.cli_flags import add_recipe_flags, given_values, new_parser, parse
+from acgan_bert.cli_flags import (
+    add_print_config,
+    add_recipe_flags,
+    given_values,
+    new_parser,
+    parse,
+)
 from acgan_bert.recipe import Recipe
 from acgan_bert.recipe_io import apply, check_recipe, default_recipe, dump_recipe, load_recipe
 from acgan_bert.recipe_kinds import TASKS, value_at
@@ -59,9 +65,13 @@ def resume(words: Sequence[str], summary: str) -> None:
 
     parser = new_parser("resume", usage="RUN|STUDY", description=summary)
     parser.add_argument("run", type=str, help="Directory of the interrupted run, or of a study.")
+    add_print_config(parser)
     add_means_flags(parser)
     arguments = parse(parser, words)
     directory = Path(arguments.run)
+    if arguments.print_config:
+        show_recipes([directory])
+        return
     if (directory / "study.json").is_file():
         resume_study(directory, means_of(arguments))
         return
@@ -72,6 +82,27 @@ def resume(words: Sequence[str], summary: str) -> None:
     from acgan_bert import run
 
     _work(directory, lambda progress: run.resume(directory, progress=progress))
+
+
+def show_recipes(directories: Sequence[Path]) -> None:
+    """Print the resolved recipes of runs, and those that studies begin with.
+
+    Raises:
+        InputError: A directory is neither.
+    """
+    from acgan_bert.rundir import read_recipe
+
+    found = []
+    for directory in directories:
+        files = sorted((directory / "recipes").glob("*.yaml"))
+        if (directory / "study.json").is_file():
+            found += [(file, load_recipe(str(file))) for file in files]
+        else:
+            found.append((directory / "recipe.yaml", read_recipe(directory)))
+    texts = [dump_recipe(recipe).rstrip() for _, recipe in found]
+    if len(found) > 1:
+        texts = [f"# {file}\n{text}" for (file, _), text in zip(found, texts, strict=True)]
+    say("\n---\n".join(texts))
 
 
 def default_out(name: str, recipe: Recipe) -> str:

@@ -59,7 +59,8 @@ class ACGANBertClassifier(ClassifierMixin, BaseEstimator):
     Args:
         encoder: Hub name, local path, or ``"offline"``; not used for matrix input. None: the
             recipe's.
-        recipe: Shipped recipe or YAML file that gives everything which is not set here.
+        recipe: Shipped recipe or YAML file that gives everything which is not set here. None:
+            ``default``, or ``finetune`` where ``mode`` trains the encoder.
         generator_depth: Hidden layers of the generator; None: the recipe's.
         members: GANs trained as one program, their probabilities averaged; None: the recipe's.
         steps: Updates of each player; None: the recipe's.
@@ -96,7 +97,7 @@ class ACGANBertClassifier(ClassifierMixin, BaseEstimator):
         self,
         encoder: str | None = None,
         *,
-        recipe: str = "default",
+        recipe: str | None = None,
         generator_depth: int | None = None,
         members: int | None = None,
         steps: int | None = None,
@@ -137,13 +138,13 @@ class ACGANBertClassifier(ClassifierMixin, BaseEstimator):
             raise InputError("tasks: they are trained along with an encoder; give a list of texts")
         if settings.adaptation.updates or settings.encoder.mode != "frozen":
             raise InputError(
-                f"recipe {self.recipe}, mode {settings.encoder.mode}: the encoder is moved, for "
-                "which it needs texts; give a list of strings, or another recipe and mode frozen"
+                "X: an (N, D) matrix, but by recipe and mode the encoder is moved, for which it "
+                "needs texts; give a list of strings, or another recipe and mode frozen"
             )
         if settings.training.start_from:
             raise InputError(
-                f"recipe {self.recipe}: training.start_from needs texts, whose encoder can be "
-                "compared; give a list of strings, or leave it out"
+                "X: an (N, D) matrix, but the recipe's training.start_from needs texts, whose "
+                "encoder can be compared; give a list of strings, or leave it out"
             )
         X = validate_data(self, X, dtype="numeric", ensure_min_samples=2)
         labels, classes = encode_labels(y, count=len(X))
@@ -246,8 +247,9 @@ class ACGANBertClassifier(ClassifierMixin, BaseEstimator):
         return train_gan(TrainingRows(vectors, rows.labels, rows.task.classes), settings), moved
 
     def _resolved(self, seed: int) -> Recipe:
-        recipe = load_recipe(self.recipe)
-        one = 1 if self.mode not in (None, "frozen") and self.members is None else self.members
+        moves = self.mode not in (None, "frozen")
+        recipe = load_recipe(self.recipe or ("finetune" if moves else "default"))
+        one = 1 if moves and self.members is None else self.members
         changes: dict[str, dict[str, Any]] = {
             "encoder": {"name": self.encoder, "mode": self.mode},
             "generator": {"depth": self.generator_depth},

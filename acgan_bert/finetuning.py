@@ -28,14 +28,14 @@ from acgan_bert.watch_beside import watched
 from mtl.bert.adapters import merge_experts
 from mtl.bert.encoder import TextEncoder
 from mtl.bert.heads import HeadSettings
-from mtl.bert.model import MultitaskModel, pair_input
+from mtl.bert.model import MultitaskModel
 from mtl.choices import suggestion
 from mtl.errors import InputError
 from mtl.loop import train_multitask
+from mtl.predict import text_rows
 from mtl.record import Record
 from mtl.settings import LoopSettings, TaskData
 from mtl.text.data import Corpus
-from mtl.text.tokens import TokenizedCorpus
 
 TASK_NAMES = ("sentiment", "paraphrase", "similarity")
 
@@ -85,19 +85,13 @@ def finetune(
         model = MultitaskModel(encoder, tasks, heads, model_settings(recipe))
     loop, beside = _loop(recipe, any_unlabeled=bool((labels < 0).any()))
 
-    def tokens(name: str, corpus: Corpus) -> TokenizedCorpus:
-        head = pair_input(heads[name])
-        return TokenizedCorpus(
-            corpus, encoder.tokenizer, pair_input=head, max_length=encoder.max_length
-        )
-
     if not beside:  # batches would be drawn from all rows alike
         rows = rows.select(labels >= 0)
-    scored = None if dev is None else tokens(task.name, dev)
-    data = {task.name: TaskData(train=tokens(task.name, rows), dev=scored)}
+    scored = None if dev is None else text_rows(model, task.name, dev)
+    data = {task.name: TaskData(train=text_rows(model, task.name, rows), dev=scored)}
     for name, part in parts.items():
         used = part.hidden().select(part.rows() if beside else part.split.labeled)
-        data[name] = task_data(other[name], tokens(name, used), None)
+        data[name] = task_data(other[name], text_rows(model, name, used), None)
     data = {name: replace(each, unlabeled_rows=beside) for name, each in data.items()}
     gan = JointGAN(model, data, recipe)
     outcome = train_multitask(

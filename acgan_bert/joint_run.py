@@ -16,11 +16,11 @@ from acgan_bert.recipe import Recipe
 from acgan_bert.rundir import EMBEDDINGS, MODEL
 from acgan_bert.scores import rejection, rejection_notes
 from acgan_bert.trainer import HeldOut, TrainingRows
-from mtl.bert.model import MultitaskModel, pair_input
+from mtl.bert.model import MultitaskModel
 from mtl.evaluate import predict_rows
+from mtl.predict import text_rows
 from mtl.settings import TaskData
 from mtl.text.data import Corpus
-from mtl.text.tokens import TokenizedCorpus
 
 PLAYERS = "gan"
 """Folder of a saved model with a GAN for each task."""
@@ -108,11 +108,3 @@ def text_vectors(model: MultitaskModel, task: str, corpus: Corpus, *, precision:
     tokens, rows = text_rows(model, task, corpus), np.arange(len(corpus))
     autocast = as_embedded(model, precision)
     return row_vectors(model, task, tokens, rows, autocast=autocast).numpy()
-
-
-def text_rows(model: MultitaskModel, task: str, corpus: Corpus) -> TokenizedCorpus:
-    """Tokenize a corpus as a task of a model reads it."""
-    encoder, head = model.encoder, model.head_settings[task]
-    return TokenizedCorpus(
-        corpus, encoder.tokenizer, pair_input=pair_input(head), max_length=encoder.max_length
-    )

@@ -19,7 +19,7 @@ class AdaptationRecipe:
     batch_size: int = 32
     """Texts of an update, in equal parts of all classes; all their pairs are compared."""
     labeled_share: float = 0.5
-    """Share of a round's batch drawn from the labelled rows, in (0, 1]."""
+    """Share of a round's batch drawn from the labelled rows, in (0, 1]; two rows are others."""
     trusted_share: float = 0.5
     """Share of the rows guessed to be of a class whose guess counts, surest first; in (0, 1]."""
     candidates: int = 2000
@@ -27,6 +27,9 @@ class AdaptationRecipe:
     learning_rate: float = 1e-4
     """AdamW step size; it warms up and then falls to 0."""
     max_length: int = 64
-    """Tokens of a text in an update, of a longer one a run that is drawn anew each time."""
+    """Tokens of a text in an update, of a longer one a run that is drawn anew each time.
+
+    Pairs that are read as one are cut there.
+    """
     checkpoint_every_updates: int = 50
     """Updates between two checkpoints."""

@@ -15,12 +15,12 @@ from acgan_bert.generator_judge import reference_for
 from acgan_bert.joint import JointGAN
 from acgan_bert.joint_models import task_models
 from acgan_bert.joint_rows import as_embedded, row_vectors
-from acgan_bert.joint_run import text_rows
 from acgan_bert.parts import Parts
 from acgan_bert.recipe import Recipe
 from acgan_bert.snapshots import MOST_ROWS, snapshot_name, snapshot_steps
 from acgan_bert.trainer import HeldOut, TrainingRows
 from mtl.files import write_bytes
+from mtl.predict import text_rows
 from mtl.text.data import Corpus
 from mtl.text.tokens import TokenizedCorpus
 

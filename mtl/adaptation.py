@@ -56,6 +56,7 @@ class AdaptationSettings:
         clip: Largest norm of the gradient; 0: no clipping.
         max_length: Tokens of a text in an update, of a longer one a run that is drawn anew each
             time: as dear as the beginning, and in the end all that the encoder reads is shown.
+            Pairs that are read as one are cut there instead.
         record_every: Updates between two records, and checkpoints.
         seed: Seed of batches, dropout and candidates.
         precision: Of the forward passes, as for multitask training.

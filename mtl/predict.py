@@ -39,13 +39,15 @@ def predict_texts(
     corpus = _corpus(task, texts, pairs)
     if not len(corpus):
         return np.empty((0, task.num_classes) if task.output == "classes" else 0)
-    tokens = TokenizedCorpus(
-        corpus,
-        model.encoder.tokenizer,
-        pair_input=pair_input(model.head_settings[name]),
-        max_length=model.encoder.max_length,
+    return predict_rows(model, name, text_rows(model, name, corpus))
+
+
+def text_rows(model: MultitaskModel, task: str, corpus: Corpus) -> TokenizedCorpus:
+    """Tokenize a corpus as a task of a model reads it."""
+    encoder, head = model.encoder, model.head_settings[task]
+    return TokenizedCorpus(
+        corpus, encoder.tokenizer, pair_input=pair_input(head), max_length=encoder.max_length
     )
-    return predict_rows(model, name, tokens)
 
 
 def _corpus(task: Task, texts: Sequence[str], pairs: Sequence[str] | None) -> Corpus:

@@ -61,7 +61,7 @@ class TextEncoder(nn.Module):
     Args:
         model: Transformer that takes ``input_ids`` and ``attention_mask``.
         tokenizer: The tokenizer that belongs to it.
-        name: What the user called it; for messages only.
+        name: What the user called it: where it can be opened again, and for messages.
         pooling: ``cls`` (first token), ``mean`` (over tokens) or ``pooler`` (the model's own head).
         max_length: Tokens kept of a text, clipped to what the model and tokenizer can take.
         unit: Whether vectors are divided by their norm.

@@ -93,6 +93,21 @@ def test_a_flag_reaches_its_key(flags, key, value, capsys):
     assert printed[section][leaf] == value
 
 
+@pytest.mark.parametrize(
+    "words", [["resume"], ["predict", "new.csv"], ["sample", "--label", "x", "-n", "2"], ["report"]]
+)
+def test_print_config_of_a_run_prints_its_recipe_and_does_nothing(words, finished_run, capsys):
+    before = sorted(finished_run.path.rglob("*"))
+    assert cli.main([words[0], str(finished_run.path), *words[1:], "--print_config"]) == 0
+    assert capsys.readouterr().out == (finished_run.path / "recipe.yaml").read_text("utf-8")
+    assert sorted(finished_run.path.rglob("*")) == before
+
+
+def test_print_config_is_unknown_where_there_is_no_recipe(capsys):
+    assert cli.main(["recipes", "--print_config"]) == 2
+    assert "--print_config" in capsys.readouterr().err
+
+
 def test_flags_go_before_the_recipe_file(tmp_path, capsys):
     path = tmp_path / "mine.yaml"
     path.write_text("generator: {depth: 2, width: 8}\n")

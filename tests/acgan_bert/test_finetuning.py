@@ -141,6 +141,17 @@ def test_the_estimator_trains_the_encoder_along_and_keeps_it(
     np.testing.assert_allclose(loaded.predict_proba(TEXTS[:4]), found, atol=1e-6)
 
 
+def test_mode_alone_means_the_recipe_that_was_tuned_for_it(encoder_folder):
+    """It was the recipe for frozen embeddings, whose class heads are too slow."""
+    settings = {"steps": 2, "random_state": 0}
+    first = ACGANBertClassifier(str(encoder_folder), mode="lora", **settings).fit(TEXTS, KNOWN)
+    named = ACGANBertClassifier(str(encoder_folder), mode="lora", recipe="finetune", **settings)
+    plain = ACGANBertClassifier(str(encoder_folder), mode="lora", recipe="default", **settings)
+    found = [model.fit(TEXTS, KNOWN).predict_proba(TEXTS[:4]) for model in (named, plain)]
+    np.testing.assert_array_equal(first.predict_proba(TEXTS[:4]), found[0])
+    assert not np.allclose(found[0], found[1])
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

@@ -56,6 +56,11 @@ def _undrawn(monkeypatch):
     monkeypatch.setattr("acgan_bert.studies.study.write_report", lambda _: None)
 
 
+def test_print_config_of_a_study_prints_what_it_begins_with(finished, recipe, capsys):
+    assert cli.main(["resume", str(finished.folder), "--print_config"]) == 0
+    assert capsys.readouterr().out == dump_recipe(recipe)
+
+
 def measures(study, row):
     return json.loads((study.folder / "rows" / f"{row}.json").read_text("utf-8"))["measures"]
 
