@@ -52,6 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv is None and not sys.warnoptions:
         # A library's deprecations are ours to read, in the tests, not the user's.
         warnings.simplefilter("ignore")
+    if os.name == "nt":
+        return _failed("Windows is not supported; run acgan-bert in WSL")
     try:
         _dispatch(list(sys.argv[1:] if argv is None else argv))
     except SystemExit as end:  # how argparse leaves after --help

@@ -23,7 +23,7 @@ from acgan_bert.multitask_settings import (
 )
 from acgan_bert.recipe import Recipe, TaskRecipe
 from acgan_bert.recipe_io import load_recipe
-from acgan_bert.trainer import check_classes
+from acgan_bert.row_checks import check_text_rows
 from acgan_bert.watch_beside import watched
 from mtl.bert.adapters import merge_experts
 from mtl.bert.encoder import TextEncoder
@@ -74,7 +74,7 @@ def finetune(
         DivergenceError: A gradient or a loss was not finite.
     """
     task, labels = rows.task, rows.labels
-    check_rows(recipe, rows)
+    check_text_rows(recipe, rows)
     other = dict(others or {})
     parts = {name: read_task(name, section, seed=recipe.seed) for name, section in other.items()}
     tasks = {task.name: task} | {name: part.task for name, part in parts.items()}
@@ -107,20 +107,6 @@ def finetune(
         merge_experts(encoder)
     encoder.eval().requires_grad_(False)
     return task_models(gan)[task.name], outcome.best_update
-
-
-def check_rows(recipe: Recipe, rows: Corpus) -> None:
-    """Refuse rows that cannot be trained on beside an encoder.
-
-    Raises:
-        InputError: Pairs are not read as one text, or a class has no labelled row.
-    """
-    if rows.task.arity == 2 and recipe.encoder.pair != "cross":
-        raise InputError(
-            f"encoder.pair {recipe.encoder.pair}: beside an encoder that is trained a pair is read "
-            "as one text; use --encoder.pair cross"
-        )
-    check_classes(rows.labels, rows.task.classes)
 
 
 def _loop(recipe: Recipe, *, any_unlabeled: bool) -> tuple[LoopSettings, int]:

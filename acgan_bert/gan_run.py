@@ -16,13 +16,14 @@ import numpy as np
 from acgan_bert.adapted import adapted_encoder, write_moved
 from acgan_bert.baselines import classifier_baselines
 from acgan_bert.encoding import open_encoder, write_identity
-from acgan_bert.finetuning import check_rows, finetune
+from acgan_bert.finetuning import finetune
 from acgan_bert.generator_judge import judge_generator, reference_for
 from acgan_bert.joint import JointGAN
 from acgan_bert.model import GANModel
 from acgan_bert.parts import Parts, read_parts
 from acgan_bert.progress import Stages
 from acgan_bert.recipe import Recipe
+from acgan_bert.row_checks import check_text_rows
 from acgan_bert.rundir import (
     ADAPTATION,
     CHECKPOINT,
@@ -47,7 +48,7 @@ from acgan_bert.setfit_peer import SETFIT, check_setfit, setfit_probabilities
 from acgan_bert.snapshots import Snapshots
 from acgan_bert.snapshots_beside import end_series, series_beside
 from acgan_bert.trackers import Tracker
-from acgan_bert.trainer import check_classes, train_gan
+from acgan_bert.trainer import train_gan
 from acgan_bert.transfer import with_start
 from acgan_bert.vectors import PartVectors, embed_parts, sources_of
 from acgan_bert.watch import CollapseWatch, together
@@ -76,10 +77,7 @@ class GANJob:
         parts = read_parts(recipe.data, seed=recipe.seed)
         if SETFIT in recipe.report.baselines:
             check_setfit(parts.task)
-        shown = parts.hidden()
-        check_classes(shown.labels, parts.task.classes)
-        if recipe.encoder.mode != "frozen":
-            check_rows(recipe, shown)
+        check_text_rows(recipe, parts.hidden())
         encoder = open_encoder(recipe.encoder)
         return cls(recipe, with_start(parts, recipe, encoder), encoder)
 
@@ -110,8 +108,7 @@ class GANJob:
         result["generator"], notes = _judge(bench, model, vectors)
         if "best_update" in result:
             end_series(out / SERIES, out / EMBEDDINGS, result["best_update"])
-        split = self.parts.split
-        result["labels"] = {"labeled": len(split.labeled), "unlabeled": len(split.unlabeled)}
+        result["labels"] = self.parts.split.counts()
         result["seconds"] = stages.seconds
         result["notes"] = [*self.parts.notes, *notes, *_notes(self.parts, result)]
         write_json(out / RESULT, result)
@@ -120,9 +117,8 @@ class GANJob:
 def _notes(parts: Parts, result: Mapping[str, Any]) -> list[str]:
     """Say how far probabilities and p(fake) are to be relied on."""
     dev_rows = 0 if parts.dev is None else len(parts.dev)
-    tested = parts.test is not None
-    calibrated = calibration_note(result["temperature"], dev_rows=dev_rows, tested=tested)
-    return [calibrated, *rejection_notes(result["rejection"])]
+    note = calibration_note(result["temperature"], dev_rows=dev_rows, tested=parts.test is not None)
+    return [note, *rejection_notes(result["rejection"])]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -118,10 +118,7 @@ class MultitaskJob:
         result["temperature"] = dict(model.temperatures)
         result["best_update"] = outcome.best_update
         result["parameters"] = parameter_counts(model)
-        result["labels"] = {
-            name: {"labeled": len(parts.split.labeled), "unlabeled": len(parts.split.unlabeled)}
-            for name, parts in self.parts.items()
-        }
+        result["labels"] = {name: parts.split.counts() for name, parts in self.parts.items()}
         notes += self._calibration_notes(model)
         if gan is not None:
             with stages("measure"):

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from acgan_bert.parts import Parts
 from acgan_bert.recipe import Recipe
 from acgan_bert.studies.sizes import PlayerSizes
 
@@ -45,11 +44,6 @@ def measures_of(
         found["generator_parameters"] = sizes.generator
         found["discriminator_parameters"] = sizes.discriminator
     return found
-
-
-def labels_of(parts: Parts) -> dict[str, int]:
-    """Count the rows that are trained on with and without their labels."""
-    return {"labeled": len(parts.split.labeled), "unlabeled": len(parts.split.unlabeled)}
 
 
 def _of_generator(generator: Mapping[str, Any]) -> dict[str, float | None]:

@@ -20,16 +20,17 @@ from acgan_bert.member import Member
 from acgan_bert.model import GANModel
 from acgan_bert.progress import Progress
 from acgan_bert.recipe import Recipe
+from acgan_bert.row_checks import check_labels, check_vectors
 from acgan_bert.rundir import EMBEDDINGS, RECIPE, RESULT, StepLog, read_json, read_metrics
 from acgan_bert.scores import score
 from acgan_bert.studies.bench import Bench
 from acgan_bert.studies.fakes import FAKES, pack_fakes
 from acgan_bert.studies.members import split_model
-from acgan_bert.studies.outcome import labels_of, measures_of
+from acgan_bert.studies.outcome import measures_of
 from acgan_bert.studies.packing import Kind
 from acgan_bert.studies.rows import Row, one_task
 from acgan_bert.studies.sizes import player_sizes
-from acgan_bert.trainer import check_labels, check_vectors, train_members
+from acgan_bert.trainer import train_members
 from analysis import read_samples
 from mtl.errors import InputError
 
@@ -122,7 +123,7 @@ def _one(kind: Kind, task: Task, bench: Bench, work: Path, tell: Tell) -> dict[s
     if kind == "alone":
         return _run(task, work / RUN, _Beats(tell), started)
     scores = bench.baseline(row.method, recipe)
-    result = {"test": scores, "labels": labels_of(bench.parts(recipe))}
+    result = {"test": scores, "labels": bench.parts(recipe).split.counts()}
     return _found(measures_of(result, recipe, sizes=None), time.monotonic() - started)
 
 
@@ -235,7 +236,7 @@ def _measure(
     reference = generators.reference
     fake = model.sample(reference.labels, seed=recipe.seed)
     result["generator"] = generators.measure(fake)
-    result["labels"] = labels_of(parts)
+    result["labels"] = parts.split.counts()
     sizes = player_sizes(recipe, bench.size(recipe))
     found = _found(measures_of(result, recipe, sizes=sizes), seconds + time.monotonic() - started)
     kept = {FAKES: pack_fakes(reference, fake, model.classes)} if task[0].mapped else {}

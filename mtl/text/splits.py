@@ -29,6 +29,10 @@ class Split:
     labeled: NDArray[np.int64]
     unlabeled: NDArray[np.int64]
 
+    def counts(self) -> dict[str, int]:
+        """Return how many rows of either kind there are."""
+        return {"labeled": len(self.labeled), "unlabeled": len(self.unlabeled)}
+
 
 def draw_labels(
     labels: ArrayLike,

@@ -103,6 +103,13 @@ def test_print_config_of_a_run_prints_its_recipe_and_does_nothing(words, finishe
     assert sorted(finished_run.path.rglob("*")) == before
 
 
+def test_windows_is_told_where_it_works(monkeypatch, capsys):
+    monkeypatch.setattr("acgan_bert.cli.os.name", "nt")
+    code = cli.main(["demo"])
+    monkeypatch.undo()
+    assert (code, capsys.readouterr().err.count("WSL")) == (2, 1)
+
+
 def test_print_config_is_unknown_where_there_is_no_recipe(capsys):
     assert cli.main(["recipes", "--print_config"]) == 2
     assert "--print_config" in capsys.readouterr().err

@@ -6,7 +6,8 @@ import torch
 
 from acgan_bert import trainer
 from acgan_bert.ensemble import Ensemble
-from acgan_bert.trainer import DivergenceError, HeldOut, TrainingRows, check_rows, train_gan
+from acgan_bert.row_checks import check_rows
+from acgan_bert.trainer import DivergenceError, HeldOut, TrainingRows, train_gan
 from mtl.checkpoint import read_latest
 from mtl.errors import InputError
 from mtl.files import damage
