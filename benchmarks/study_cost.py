@@ -14,17 +14,23 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from acgan_bert.ensemble import Ensemble
-from acgan_bert.judge import Reference, judge
+from acgan_bert.judge import judge
 from acgan_bert.member import Member
+from acgan_bert.parts import Parts
 from acgan_bert.recipe import Recipe
 from acgan_bert.recipe_io import apply
+from acgan_bert.studies.measuring import GeneratorBench
 from acgan_bert.studies.sizes import DataSize, player_sizes
-from acgan_bert.trainer import TrainingRows
+from acgan_bert.trainer import HeldOut, TrainingRows
+from mtl.text.data import Corpus
+from mtl.text.splits import Split
+from mtl.text.tasks import Task
 
-ROWS, WIDTH, CLASSES = 8544, 384, 5
+ROWS, TEST_ROWS, WIDTH, CLASSES = 8544, 1101, 384, 5
 DEPTHS, MEMBERS = (1, 4, 8), (1, 8, 32)
 
 
@@ -56,14 +62,43 @@ def step_seconds(
     return beginning, seconds_of(ensemble.step, steps) / members
 
 
-def measuring_seconds(rows: TrainingRows, fakes: int) -> float:
-    """Return the seconds of measuring one generator on so many fakes."""
-    rng = np.random.default_rng(1)
-    labels = rng.integers(0, CLASSES, fakes)
-    real, fake = (rng.standard_normal((fakes, WIDTH)).astype(np.float32) for _ in range(2))
-    texts = [{"id": str(row), "text": "", "label": "a"} for row in range(fakes)]
-    reference = Reference("test", real, labels, texts)
-    return seconds_of(lambda: judge(reference, fake, rows, seed=0), 1)
+def measuring_seconds(rows: TrainingRows) -> dict[str, float]:
+    """Return the seconds of measuring a generator: at first, of each row, and by all of `train`."""
+    rng, recipe = np.random.default_rng(1), Recipe()
+    real = rng.standard_normal((TEST_ROWS, WIDTH)).astype(np.float32)
+    labels = rng.integers(0, CLASSES, TEST_ROWS)
+    started = time.process_time()
+    bench = GeneratorBench(rows, {"test": HeldOut(real, labels)}, parts_of(rows, labels), recipe)
+    beginning = time.process_time() - started
+    fake = rng.standard_normal(bench.reference.vectors.shape).astype(np.float32)
+    return {
+        "of a draw of labels": beginning,
+        "of a row": seconds_of(lambda: bench.measure(fake), 3),
+        "by all measures": seconds_of(lambda: judge(bench.reference, fake, rows, seed=0), 1),
+    }
+
+
+def parts_of(rows: TrainingRows, test_labels: NDArray[np.int64]) -> Parts:
+    """Return texts, all empty, for the rows."""
+    task = Task(name="sentiment", arity=1, output="classes", classes=rows.classes)
+
+    def corpus(labels: NDArray[np.int64]) -> Corpus:
+        ids = tuple(map(str, range(len(labels))))
+        return Corpus(task, "random", ids, ("",) * len(labels), None, labels, None, ())
+
+    known = rows.labels >= 0
+    split = Split(labeled=np.flatnonzero(known), unlabeled=np.flatnonzero(~known))
+    train, test = corpus(rows.labels), corpus(test_labels)
+    return Parts(
+        train=train,
+        split=split,
+        dev=None,
+        test=test,
+        notes=(),
+        hashes={},
+        pool=train,
+        taken=frozenset(),
+    )
 
 
 def main() -> None:
@@ -91,7 +126,7 @@ def main() -> None:
                 }
             )
             print(records[-1], flush=True)
-        measuring = round(measuring_seconds(rows, Recipe().report.fakes), 2)
+        measuring = {key: round(value, 2) for key, value in measuring_seconds(rows).items()}
     print({"seconds of measuring a generator": measuring}, flush=True)
     if options.out:
         record = {"torch": torch.__version__, "steps": records, "seconds of measuring": measuring}
