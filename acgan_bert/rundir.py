@@ -67,7 +67,7 @@ def claimed(out: Path) -> Iterator[None]:
         try:
             yield
         except (InputError, OSError):
-            if not (out / CHECKPOINT).exists():
+            if not any(out.rglob(CHECKPOINT)):  # its own, or that of a run within
                 _remove_new(out, before, missing)
             raise
 

@@ -169,7 +169,7 @@ def train_ensemble(
                 for found in _evaluate(ensemble, losses, dev, groups):
                     record({"step": step, "seconds": seconds, **found, **seen})
             if STOPPED in seen:
-                ensemble.load_state(good)
+                _go_back(ensemble, good)
                 break
         if kept:
             good = ensemble.state()
@@ -190,6 +190,19 @@ def model_of(ensemble: Ensemble, classes: tuple[str, ...]) -> GANModel:
     """Freeze an ensemble's moving averages into a model."""
     generator, discriminator = ensemble.players.averaged_states()
     return GANModel(ensemble.shape, classes, ensemble.space, generator, discriminator)
+
+
+def _go_back(ensemble: Ensemble, good: dict[str, Tensor]) -> None:
+    """End training at the last good state; a DivergenceError where that is the beginning."""
+    step = ensemble.step_number
+    ensemble.load_state(good)
+    if not (kept := ensemble.step_number):
+        raise DivergenceError(
+            f"step {step}: watch.stop ends training, for the generator has collapsed, and nothing "
+            "was kept before; begin at generator.warm_start true, look less often "
+            "(watch.every_steps), or leave watch.stop out"
+        )
+    logger.warning("step %d: the watch ends training; the model is that of step %d", step, kept)
 
 
 def _divergence(losses: dict[str, Tensor], most: float) -> str:

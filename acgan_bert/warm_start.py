@@ -26,6 +26,7 @@ SHRINKAGE = 0.3
 """Least share of a multiple of the identity in the covariance behind the Gaussians' classifier."""
 LEAST_SPREAD = 0.5
 """Least mean variance of that multiple, of coordinates whose mean square is 1."""
+FOLDS = 5
 MOST_ROWS = 1000
 """Rows that cross-validation looks at; more do not change the choice and cost time."""
 MOST_FITS = 32
@@ -119,24 +120,40 @@ def _fit(
     return LinearClassifier(weights, bias, strength, shares.sum(1))
 
 
+def _some_of_each(labels: np.ndarray, *, seed: int) -> np.ndarray:
+    """Choose about :data:`MOST_ROWS` rows by chance, and one a fold of classes that are rare."""
+    if len(labels) <= MOST_ROWS:
+        return np.arange(len(labels))
+    order = np.random.default_rng(seed).permutation(len(labels))
+    wanted = np.arange(len(labels)) < MOST_ROWS
+    for label in np.unique(labels):
+        wanted[np.flatnonzero(labels[order] == label)[:FOLDS]] = True
+    return order[wanted]
+
+
 @threadpool_limits.wrap(limits=1)
 def held_out_likelihoods(
     vectors: np.ndarray, labels: np.ndarray, strengths: Sequence[float], *, seed: int
 ) -> np.ndarray:
     """Return the log-likelihood of logistic regression over stratified folds, by strength.
 
-    With fewer than two rows in some class, or one class, there is nothing to hold out: all are 0.
+    A class of one row is in every training part and never held out. With fewer than two classes of
+    two rows there is nothing to tell apart: all are 0.
     """
-    if len(labels) > MOST_ROWS:
-        kept = np.random.default_rng(seed).permutation(len(labels))[:MOST_ROWS]
-        vectors, labels = vectors[kept], labels[kept]
-    counts = np.unique(labels, return_counts=True)[1]
-    folds = min(5, int(counts.min()))
+    kept = _some_of_each(labels, seed=seed)
+    vectors, labels = vectors[kept], labels[kept]
+    classes, counts = np.unique(labels, return_counts=True)
     likelihoods = np.zeros(len(strengths))
-    if folds < 2 or len(counts) < 2:
+    if (counts > 1).sum() < 2:
         return likelihoods
+    lone = np.isin(labels, classes[counts == 1])
+    vectors = np.concatenate([vectors[~lone], vectors[lone]])
+    labels = np.concatenate([labels[~lone], labels[lone]])
+    held = int((~lone).sum())
+    folds = min(FOLDS, int(counts[counts > 1].min()))
     splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
-    for inside, outside in splitter.split(vectors, labels):
+    for part, outside in splitter.split(vectors[:held], labels[:held]):
+        inside = np.concatenate([part, np.arange(held, len(labels))])
         for index, strength in enumerate(strengths):
             model = LogisticRegression(C=strength, max_iter=200, tol=1e-3)
             model.fit(vectors[inside], labels[inside])

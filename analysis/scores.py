@@ -140,13 +140,14 @@ def _score(
         low, high = bounds.low, bounds.high
     pearson = _number(entry.get("pearson")) if measure == "accuracy" else None
     below, above = _number(entry.get("difference_low")), _number(entry.get("difference_high"))
+    macro_f1 = _number(entry.get("macro_f1"))
     unknown = float("nan")
     return Score(
         name=name,
         value=value,
         low=unknown if low is None else low,
         high=unknown if high is None else high,
-        macro_f1=float(entry.get("macro_f1") or unknown),
+        macro_f1=unknown if macro_f1 is None else macro_f1,
         highlighted=highlighted,
         difference=None if below is None or above is None else Interval(below, above),
         pearson=pearson,

@@ -190,9 +190,12 @@ def paired_test(a: ArrayLike, b: ArrayLike) -> PairedTest:
     error = float(difference.std(ddof=1) / np.sqrt(len(difference)))
     if not difference.any():
         return PairedTest(mean, error, 1.0, 1.0, len(difference))
-    # Equal differences up to rounding leave no spread: the t statistic is infinite.
+    # Differences that are equal up to rounding have no spread, and t is infinite. Then it is as
+    # likely as all signs being alike.
     spread = error > 1e-12 * abs(mean)
-    p_value = 2.0 * float(stats.t.sf(abs(mean) / error, len(difference) - 1)) if spread else 0.0
+    p_value = 2.0 ** (1 - len(difference))
+    if spread:
+        p_value = 2.0 * float(stats.t.sf(abs(mean) / error, len(difference) - 1))
     signed_rank = float(stats.wilcoxon(difference).pvalue)
     return PairedTest(mean, error, p_value, signed_rank, len(difference))
 

@@ -10,7 +10,7 @@ against each two-sided pays for having picked it by its own results (Gutmann & M
 Fithian 2019).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -222,17 +222,26 @@ def _difference(layout: Layout, subject: int, rival: int, planned: int) -> State
 
 def _best(values: Array, higher: bool) -> int | None:
     """Return the condition with the best mean over complete seeds, None where there is none."""
-    whole = values[np.isfinite(values).all(axis=1)]
+    whole = _complete(values)
     if not len(whole):
         return None
     means = whole.mean(axis=0)
     return int(np.argmax(means) if higher else np.argmin(means))
 
 
+def _complete(values: Array) -> Array:
+    """Return the seeds that every condition has."""
+    return values[np.isfinite(values).all(axis=1)]
+
+
 def _winner(layout: Layout, best: int, planned: int) -> tuple[Statement, list[bool | None]]:
-    """Compare the best condition with each other one; all have to be told apart."""
+    """Compare the best condition with each other one; all have to be told apart.
+
+    Over the seeds that it is best of: over those that two alone have it might be behind.
+    """
+    shared = replace(layout, values=_complete(layout.values))
     rivals = [index for index in range(len(layout.names)) if index != best]
-    against = [_difference(layout, best, rival, planned) for rival in rivals]
+    against = [_difference(shared, best, rival, planned) for rival in rivals]
     p_values = [statement.evidence.p_value for statement in against]
     known = [(p, index) for p, index in zip(p_values, rivals, strict=True) if p is not None]
     apart: list[bool | None] = [None] * len(layout.names)

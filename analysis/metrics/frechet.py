@@ -156,14 +156,23 @@ def principal(real: Matrix, fake: Matrix, components: int) -> tuple[Matrix, Matr
         raise ValueError(
             f"components: found {components} with real of shape {real.shape}; want 1 to {most}"
         )
-    center = real.mean(axis=0)
+    center, basis = real.mean(axis=0), principal_directions(real, components)
+    return (real - center) @ basis, (fake - center) @ basis
+
+
+def principal_directions(real: Matrix, components: int) -> Matrix:
+    """Return the first principal directions of rows, shape (D, components), in any order."""
     if len(real) > real.shape[1]:
         last = real.shape[1] - 1
         wanted = (last - components + 1, last)
-        basis = eigh(_covariance(real, "sample"), subset_by_index=wanted, check_finite=False)[1]
-    else:
-        basis = np.linalg.svd(real - center, full_matrices=False)[2][:components].T
-    return (real - center) @ basis, (fake - center) @ basis
+        covariance = _covariance(real, "sample")
+        basis: Matrix = eigh(covariance, subset_by_index=wanted, check_finite=False)[1]
+        return basis
+    centered = real - real.mean(axis=0)
+    wanted = (len(real) - components, len(real) - 1)
+    rows = eigh(centered @ centered.T, subset_by_index=wanted, check_finite=False)[1]
+    # By QR, as rows that are equal leave directions of no length.
+    return np.linalg.qr(centered.T @ rows)[0]
 
 
 def _scaled(samples: Matrix) -> Matrix:

@@ -14,7 +14,12 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from analysis.distances import Matrix, as_generator, as_label_pair, as_sample_sets
-from analysis.metrics.frechet import frechet_distance, frechet_rows, principal
+from analysis.metrics.frechet import (
+    frechet_distance,
+    frechet_rows,
+    principal,
+    principal_directions,
+)
 from analysis.metrics.frechet_limit import PARTS, ROWS_PER_FEATURE, limit_value
 from analysis.metrics.neighbors import prdc
 from analysis.metrics.permutation import MOST_ROWS, indicators, interval, p_value
@@ -22,6 +27,8 @@ from analysis.metrics.pool import Draw, Halves, Pool
 from analysis.metrics.wasserstein import draw_directions
 
 PROJECTIONS = 64
+Seen = Callable[[int, np.ndarray], Matrix]
+"""Takes the number of a pair of halves, and rows; returns these as they are measured there."""
 DIRECTIONS = 16
 """Principal directions of the real rows in which few rows are enough for a Fréchet distance."""
 SHRUNK_HALVES = 5
@@ -72,8 +79,8 @@ def measure_all(
         (cubic and RBF), energy and sliced 2-Wasserstein distances; ``rows`` of either set in each
         half; ``note``, why something is NaN or doubtful, else empty. The Fréchet distance comes
         with three variants: ``frechet_shrunk`` (covariances after Ledoit & Wolf; overall only, over
-        5 pairs), ``frechet_principal`` (in the first 16 principal directions of the real rows of
-        the class) and ``frechet_limit`` (there, extrapolated to infinitely many rows).
+        5 pairs), ``frechet_principal`` (in the first 16 principal directions of the half that both
+        sides are held against) and ``frechet_limit`` (there, extrapolated to infinitely many rows).
 
     Raises:
         ValueError: an array is not a finite matrix, the widths differ, labels do not fit their
@@ -167,15 +174,27 @@ def _names(draw: Draw) -> list[str]:
 
 def _frechet_rows(draw: Draw, pool: Pool) -> list[dict[str, Any]]:
     """Measure the Fréchet distance and its variants."""
-    real, fake = pool.vectors[draw.real], pool.vectors[draw.fake]
-    width = min(DIRECTIONS, real.shape[1], len(real) - 1)
-    flat = np.empty((len(pool.vectors), width))
-    flat[draw.real], flat[draw.fake] = principal(real, fake, width)
-    rows = [_frechet_row(draw, "frechet_distance", pool.vectors, frechet_distance)]
+    real = pool.vectors[draw.real]
+    width = min(DIRECTIONS, real.shape[1], draw.size - 1)
+
+    # Of the half that both sides are held against: rows that helped to choose directions spread
+    # more in them than others do, and the other real half is to be as strange to them as fakes are.
+    bases = draw.floor(
+        "directions",
+        lambda: [principal_directions(pool.vectors[half[0]], width) for half in draw.halves],
+    )
+
+    def whole(number: int, rows: np.ndarray) -> Matrix:
+        return pool.vectors[rows]
+
+    def flat(number: int, rows: np.ndarray) -> Matrix:
+        return pool.vectors[rows] @ bases[number]
+
+    rows = [_frechet_row(draw, "frechet_distance", real, whole)]
     if draw.label == OVERALL:
         few = draw.halves[:SHRUNK_HALVES]
-        rows.append(_halved_row(draw, "frechet_shrunk", pool.vectors, _shrunk, halves=few))
-    rows.append(_frechet_row(draw, "frechet_principal", flat, frechet_distance))
+        rows.append(_halved_row(draw, "frechet_shrunk", whole, _shrunk, halves=few))
+    rows.append(_frechet_row(draw, "frechet_principal", principal(real, real, width)[0], flat))
     wanted = PARTS * ROWS_PER_FEATURE * width
     if draw.size < wanted:
         note = f"{draw.size} rows; the limit in {width} directions needs {wanted}"
@@ -187,23 +206,21 @@ def _shrunk(first: Matrix, second: Matrix) -> float:
     return frechet_distance(first, second, covariance="ledoit-wolf")
 
 
-def _frechet_row(
-    draw: Draw, name: str, vectors: Matrix, measure: Callable[[Matrix, Matrix], float]
-) -> dict[str, Any]:
-    """Measure a Fréchet distance; classes that are too small for it get none."""
-    wanted = draw.floor(f"{name}_rows", lambda: frechet_rows(vectors[draw.real]))
+def _frechet_row(draw: Draw, name: str, real: Matrix, seen: Seen) -> dict[str, Any]:
+    """Measure a Fréchet distance; classes whose real rows are too few for it get none."""
+    wanted = draw.floor(f"{name}_rows", lambda: frechet_rows(real))
     note = "" if draw.size >= wanted else f"{draw.size} rows; a Fréchet distance needs {wanted}"
     if note and draw.label != OVERALL:
         return _row(draw, name, note=note)
     if note:
         note += ": compare it with the floor only"
-    return _halved_row(draw, name, vectors, measure, note=note)
+    return _halved_row(draw, name, seen, frechet_distance, note=note)
 
 
 def _halved_row(
     draw: Draw,
     name: str,
-    vectors: Matrix,
+    seen: Seen,
     measure: Callable[[Matrix, Matrix], float],
     *,
     halves: Halves | None = None,
@@ -213,7 +230,9 @@ def _halved_row(
 
     def against(at: int) -> Matrix:
         chosen = draw.halves if halves is None else halves
-        return np.array([measure(vectors[half[0]], vectors[half[at]]) for half in chosen])
+        return np.array(
+            [measure(seen(n, half[0]), seen(n, half[at])) for n, half in enumerate(chosen)]
+        )
 
     floors = draw.floor(name, lambda: against(1))
     return _row(draw, name, found=against(2), floors=floors, note=note)
@@ -249,8 +268,8 @@ def _share_rows(draw: Draw, pool: Pool, k: int) -> list[dict[str, Any]]:
         return [prdc(pool.vectors[half[0]], pool.vectors[half[at]], k=k) for half in draw.halves]
 
     found, floors = against(2), draw.floor("prdc", lambda: against(1))
-    duplicates = found[0].real_duplicates, found[0].fake_duplicates
-    note = "" if max(duplicates) == 0.0 else "repeated rows: {:.0%} real, {:.0%} fake"
+    duplicates = np.mean([(one.real_duplicates, one.fake_duplicates) for one in found], axis=0)
+    note = "" if duplicates.max() == 0.0 else "repeated rows: {:.0%} real, {:.0%} fake"
     of = {
         name: [np.array([getattr(one, name) for one in side]) for side in (found, floors)]
         for name in SHARES

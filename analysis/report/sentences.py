@@ -1,6 +1,7 @@
 """What a report says in words about a run. Plain text: escaping is the template's business."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,8 @@ from analysis.words import percent, shortened
 
 STRANGE = 0.05
 """Typicality at which a row of its class counts as strange."""
+LEAST_REAL = 19
+"""Real rows of a class from which on a fake can be that strange: the least is 1 / (rows + 1)."""
 SHARES = ("precision", "recall", "density", "coverage")
 TRAINED = {
     "finetune": "all of its weights",
@@ -55,7 +58,8 @@ def model_score(run: Run) -> str:
     model = next(score for score in comparison(run.result) if score.highlighted)
     rows = run.result[part].get("rows")
     where = f"on {count(rows)} {part} rows" if rows else f"on the {part} rows"
-    chosen = " These rows also guided training, so the score flatters." if part == "dev" else ""
+    guided = part == "dev" and "best_update" in run.result
+    chosen = " These rows also guided training, so the score flatters." if guided else ""
     return f"{part.capitalize()} {measure} {score_text(model)} {where}.{chosen}"
 
 
@@ -140,7 +144,7 @@ def collapse_text(rows: Sequence[Mapping[str, Any]]) -> str:
     said += "".join(
         f" Fakes of {_names(found)} {text}."
         for holds, text in FINDINGS
-        if (found := [row for row in classes if holds(row)])
+        if (found := [row for row in judged if holds(row)])
     )
     return said + _only_together(overall, classes)
 
@@ -156,7 +160,13 @@ def _only_together(overall: Mapping[str, Any], classes: Sequence[Mapping[str, An
 def fakes_text(made: Generated) -> str:
     """Say how usual the fakes are among real rows, and how many repeat a training row."""
     rows = [] if made.fake is None else made.fake.rows
-    usual = [v for row in rows if isinstance(v := row.get("typicality"), int | float)]
+    real = Counter(row.get("label") for row in (made.real.rows if made.real else ()))
+    usual = [
+        value
+        for row in rows
+        if isinstance(value := row.get("typicality"), int | float)
+        and real[row.get("label")] >= LEAST_REAL
+    ]
     flags = [v for row in rows if isinstance(v := row.get("memorized"), bool)]
     said = []
     if usual:

@@ -80,7 +80,7 @@ def end_with(error, out, *names):
     """Claim a directory, write these files, and end with an error."""
     with claimed(out):
         for name in names:
-            (out / name).parent.mkdir(exist_ok=True)
+            (out / name).parent.mkdir(parents=True, exist_ok=True)
             (out / name).write_text("{}")
         raise error
 
@@ -110,6 +110,13 @@ def test_a_full_disk_keeps_what_can_be_continued(tmp_path):
     with pytest.raises(OSError, match="No space"):
         end_with(OSError(28, "No space left on device"), tmp_path, f"{CHECKPOINT}/state")
     assert [path.name for path in tmp_path.iterdir()] == [CHECKPOINT]
+
+
+def test_a_full_disk_keeps_the_checkpoint_of_a_run_within(tmp_path):
+    """Rows of a study that train alone are runs in the folder of their pack."""
+    with pytest.raises(OSError, match="No space"):
+        end_with(OSError(28, "No space left on device"), tmp_path, f"r0/run/{CHECKPOINT}/state")
+    assert (tmp_path / "r0" / "run" / CHECKPOINT / "state").exists()
 
 
 def test_the_log_holds_what_is_said_while_it_lasts(tmp_path):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold
 
 from acgan_bert import warm_start
 from acgan_bert.warm_start import (
@@ -110,6 +111,33 @@ def test_one_row_in_a_class_leaves_nothing_to_hold_out():
     assert not held_out_likelihoods(vectors[:4], truth[:4], STRENGTHS, seed=0).any()
     linear = fit_logistic(unit(vectors[:4]), truth[:4], gains=PLAIN, prior=[1.0], seed=0)
     assert linear.strength == pytest.approx(np.prod(STRENGTHS) ** (1 / len(STRENGTHS)))
+
+
+def test_a_class_of_one_row_does_not_end_cross_validation():
+    """One rare label left every penalty as likely as any other."""
+    vectors, truth, _ = blobs(rows=20, classes=3, distance=4.0)
+    kept = np.r_[np.flatnonzero(truth < 2), np.flatnonzero(truth == 2)[:1]]
+    found = held_out_likelihoods(unit(vectors)[kept], truth[kept], STRENGTHS, seed=0)
+    assert np.ptp(found) > 1.0
+    # As scikit-learn has it, with the one row in every training part.
+    part, last = unit(vectors)[kept], len(kept) - 1
+    expected = 0.0
+    splits = StratifiedKFold(5, shuffle=True, random_state=0).split(part[:last], truth[kept][:last])
+    for inside, outside in splits:
+        model = LogisticRegression(C=STRENGTHS[0], max_iter=200, tol=1e-3)
+        model.fit(part[[*inside, last]], truth[kept][[*inside, last]])
+        expected += model.predict_log_proba(part[outside])[
+            np.arange(len(outside)), truth[kept][outside]
+        ].sum()
+    assert found[0] == pytest.approx(expected)
+
+
+def test_rare_classes_stay_when_rows_are_thinned(monkeypatch):
+    vectors, truth, _ = blobs(rows=200)
+    truth[5:] = 1  # five rows of 400
+    monkeypatch.setattr(warm_start, "MOST_ROWS", 30)
+    for seed in range(5):
+        assert held_out_likelihoods(unit(vectors), truth, STRENGTHS, seed=seed).any()
 
 
 def test_folds_are_those_of_the_seed():

@@ -12,7 +12,7 @@ from acgan_bert.member import Member
 from acgan_bert.recipe_io import apply, check_recipe
 from acgan_bert.trainer import TrainingRows, train_gan
 from acgan_bert.watch import CollapseWatch, together
-from mtl.errors import InputError
+from mtl.errors import DivergenceError, InputError
 from tests.properties import assert_same_bits
 from tests.toy import blobs, tiny_recipe
 
@@ -133,6 +133,13 @@ def test_a_stop_leaves_the_last_state_before_the_warning(recipe, tmp_path):
     )
     assert [row["step"] for row in records] == [4]
     assert_same_bits(weights(again), weights(model))
+
+
+def test_a_stop_with_nothing_kept_is_an_error(recipe):
+    """The players as they began were saved as the model, without a word."""
+    stop = apply(recipe, {"watch.stop": True, "training.checkpoint_every_steps": 6})
+    with pytest.raises(DivergenceError, match=r"step 4: watch\.stop ends training"):
+        watched(stop, watch=together(collapse_at(4), CollapseWatch(CLASSES)))
 
 
 def test_a_resumed_run_sees_what_the_uninterrupted_one_sees(recipe, healthy, tmp_path):

@@ -40,9 +40,12 @@ def test_says_so_when_it_did_not_win(make_run, accuracy, said):
 
 def test_a_dev_score_is_called_one_that_flatters(make_run):
     changes = {"test": None, "baselines": {"majority": {"accuracy": 0.2, "on": "dev"}}}
-    page = Page(report_of(make_run(changes=changes)))
-    assert "Dev accuracy 71.0%" in page.text
-    assert "the score flatters" in page.text
+    plain = Page(report_of(make_run(changes=changes)))
+    chosen = Page(report_of(make_run(changes=changes | {"best_update": 40})))
+    assert "Dev accuracy 71.0%" in plain.text
+    assert "Dev accuracy 71.0%" in chosen.text
+    assert "the score flatters" in chosen.text
+    assert "the score flatters" not in plain.text  # on frozen embeddings dev chooses nothing
 
 
 def test_a_score_task_shows_correlations_and_a_class_task_none(make_run):
@@ -268,6 +271,8 @@ def test_collapse_in_words():
     assert collapse_text([healthy]) == "No sign of collapse in 1 of 1 classes."
     assert "1 class had too few rows to judge." in collapse_text([healthy, few])
     assert "Fakes of c are not recognized as their class." in collapse_text([healthy, lost])
+    unjudged = lost | {"reason": "not judged: fewer than 15 rows"}
+    assert "not recognized" not in collapse_text([healthy, unjudged])
     # Every verdict, and what is flagged beside a worse one, has its words.
     off = {"class": "d", "verdict": "off class", "flags": "conditional_accuracy"}
     repeated = {"class": "e", "verdict": "memorized", "flags": "memorized, different_bins"}

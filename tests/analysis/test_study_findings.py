@@ -1,6 +1,7 @@
 """What a study supports: true differences, no false ones, and no winner that it cannot name."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
@@ -61,6 +62,21 @@ def test_the_better_of_two_equals_is_no_winner(tmp_path):
         for seed in range(STUDIES)
     ]
     assert sum(named) <= most_false(STUDIES)
+
+
+def test_who_is_behind_is_no_winner(tmp_path):
+    """The best of the seeds that all conditions have may be behind over all that two have."""
+    folder = study_folder.axis_study(
+        tmp_path, "ablation", "removed", "abc", (0.04, 0.0, 0.1), seeds=12
+    )
+    table = pd.read_csv(folder / "table.csv")
+    table.loc[(table["removed"] == "a") & (table["seed"] < 5), "accuracy"] += 0.05
+    table.loc[(table["removed"] == "c") & (table["seed"] >= 5), "accuracy"] = np.nan
+    table.to_csv(folder / "table.csv", index=False)
+    (winner,) = (one for one in findings_of(folder).statements if one.kind == "winner")
+    assert winner.subject.endswith("a")
+    assert winner.difference.mean > 0
+    assert winner.difference.seeds == 5
 
 
 def test_a_winner_that_is_there_is_named(tmp_path):
