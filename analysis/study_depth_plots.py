@@ -32,8 +32,8 @@ Array = NDArray[np.float64]
 def depth_maps(findings: Findings, measure: str) -> Figure | None:
     """Draw a measure over both depths: the mean, how sure it is, and the control beside.
 
-    The best cell is framed; a dot marks cells that are not told apart from it. Where no test was
-    possible there are no dots, and the title says so.
+    The best cell is framed; a dot marks cells that are not told apart from it, as far as there was
+    a test.
     """
     groups = [group for group in findings.groups if group.layout.measure == measure and group.grid]
     if not groups:
@@ -65,7 +65,7 @@ def depth_maps(findings: Findings, measure: str) -> Figure | None:
             finish_bar(bar, "")
             axis.set_title(shortened(_title(group, kind), 34), fontsize=9)
         unit = ", %" if is_share(measure) else ""
-        title = f"{capital(measure_words(measure))}{unit} (darker is better)"
+        title = f"{capital(measure_words(measure))}{unit} (means: darker is better)"
         figure.suptitle(title, x=0.01, ha="left", fontsize=10.5, fontweight="bold")
     return figure
 

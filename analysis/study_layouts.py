@@ -25,6 +25,7 @@ from analysis.study_reading import Row, Study
 from analysis.words import readable
 
 LABELS = ("labeled", "labels")  # columns that count rows with a label
+LABEL_AXES = ("data.label_fraction", "data.labels_per_class")  # what decides them
 
 Array = NDArray[np.float64]
 Key = tuple[str, ...]
@@ -159,7 +160,7 @@ def layouts(study: Study, measure: str) -> list[Layout]:
         kept = [level for level, has in zip(levels, there, strict=True) if has]
         if len(kept) > 1:
             group = _group_words(study, key, (axis,))
-            names = tuple(condition_words(study, axis, level) for level in kept)
+            names = _distinct([condition_words(study, axis, level) for level in kept], kept)
             numbers = tuple(as_number(level) for level in kept)
             reference = reference_level(study, kept)
             found.append(
@@ -197,7 +198,7 @@ def _method_layouts(study: Study, measure: str) -> list[Layout]:
                     measure=measure,
                     group=_group_words(study, key, ()),
                     position=position,
-                    names=_method_names(kept),
+                    names=_distinct([readable(name) for name in kept], kept),
                     positions=(None,) * len(kept),
                     values=values[:, there],
                     reference=reference_method(study, kept),
@@ -207,10 +208,9 @@ def _method_layouts(study: Study, measure: str) -> list[Layout]:
     return [*found, *_averaged(found, study)]
 
 
-def _method_names(methods: Sequence[str]) -> tuple[str, ...]:
-    """Return methods as people read them; as written where two would read the same."""
-    names = tuple(readable(method) for method in methods)
-    return names if len(set(names)) == len(names) else tuple(methods)
+def _distinct(words: Sequence[str], written: Sequence[str]) -> tuple[str, ...]:
+    """Return conditions as people read them; as written where two would read the same."""
+    return tuple(words if len(set(words)) == len(words) else written)
 
 
 def _averaged(found: Sequence[Layout], study: Study) -> list[Layout]:

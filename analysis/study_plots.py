@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from analysis.study_design import compared_axis, condition_words, control_words
+from analysis.study_design import compared_axis, condition_words
 from analysis.study_findings import Findings, Group, Statement
-from analysis.study_layouts import LABELS
+from analysis.study_layouts import LABEL_AXES, LABELS
 from analysis.study_names import axis_words
 from analysis.study_numbers import is_share, measure_words
 from analysis.study_reading import Study
@@ -86,8 +86,11 @@ def difference_bars(findings: Findings) -> Figure | None:
         for axis in axes[len(titles) :]:
             axis.set_axis_off()
         for axis, title in zip(axes, titles, strict=False):
-            _bars(axis, [one for one in found if one.group == title], names)
-            axis.set_title(wrapped(title, 34))
+            own = [one for one in found if one.group == title]
+            _bars(axis, own, names)
+            # Where the usual reference has no results, another takes its place.
+            other = own[0].subject != found[0].subject
+            axis.set_title(wrapped(f"{title} (minus {own[0].subject})" if other else title, 34))
         for axis in axes[max(0, len(titles) - columns) : len(titles)]:
             axis.tick_params(labelbottom=True)  # the place below it may be empty
         axes[0].invert_yaxis()
@@ -172,18 +175,24 @@ def finish_measure(axis: Axes, measure: str) -> None:
 
 def _lines_of(findings: Findings, groups: Sequence[Group]) -> tuple[list[Line], str]:
     """Return a line a name over the groups, or a line a group over its names."""
+    study = findings.study
+    labeled = any(study.has(name) for name in LABELS)
+    varied = [key for key, levels in study.axes.items() if len(levels) > 1]
+    of_labels = [key for key in varied if key in LABEL_AXES]
+    # What the horizontal axis shows; the other levels of a group are part of a line's name.
+    place = axis_words(next(iter([*of_labels, *varied] if labeled else varied), ""))
     lines: dict[str, list[tuple[float, Summary]]] = {}
     baselines: dict[str, tuple[str, float] | None] = {}
     if any(group.layout.position is not None for group in groups):
         for group in groups:
             if group.layout.position is None:
                 continue
-            tail = f", {control_words(group.layout.control)}" if group.layout.control else ""
+            shared = group.layout.group.split(", ")
+            rest = [words for words in shared if words and not words.startswith(f"{place} ")]
             for name, summary in zip(group.layout.names, group.summaries, strict=True):
-                lines.setdefault(name + tail, []).append((group.layout.position, summary))
-        labeled = any(findings.study.has(name) for name in LABELS)
-        axes = [key for key, levels in findings.study.axes.items() if len(levels) > 1]
-        label = "labels" if labeled else axis_words(axes[0] if axes else "")
+                line = ", ".join([name, *rest])
+                lines.setdefault(line, []).append((group.layout.position, summary))
+        label = "labels" if labeled else place
     else:
         for group in groups:
             places = zip(group.layout.positions, group.summaries, strict=True)

@@ -79,6 +79,18 @@ def test_who_is_behind_is_no_winner(tmp_path):
     assert winner.difference.seeds == 5
 
 
+def test_runs_of_one_name_in_two_folders_are_two_conditions(tmp_path):
+    """The number of the first was quoted for the second."""
+    starts = ("runs/a/sst", "runs/b/sst", "runs/mpqa")
+    folder = study_folder.axis_study(
+        tmp_path, "unlabeled", "training.start_from", starts, (0.05, 0.0, 0.2)
+    )
+    (layout,) = layouts(read_study(folder), "accuracy")
+    assert layout.names == starts
+    (winner,) = (one for one in findings_of(folder).statements if one.kind == "winner")
+    assert winner.subject == "runs/b/sst"
+
+
 def test_a_winner_that_is_there_is_named(tmp_path):
     folder = study_folder.label_study(tmp_path, gain=0.12, seeds=8, rows_scored=2000)
     found = findings_of(folder)

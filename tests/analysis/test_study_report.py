@@ -189,6 +189,33 @@ def test_text_grows_along_a_logarithmic_axis_with_room_for_none(tmp_path):
     assert len({(line.get_linestyle(), line.get_marker()) for line in labels.lines}) == 4
 
 
+def test_a_panel_without_the_usual_reference_says_what_is_subtracted(tmp_path):
+    folder = study_folder.label_study(tmp_path)
+    table = pd.read_csv(folder / "table.csv")
+    least = table["data.label_fraction"] == table["data.label_fraction"].max()
+    table.loc[least & (table["method"] == "default"), "accuracy"] = np.nan
+    table.to_csv(folder / "table.csv", index=False)
+    titles = [axis.get_title("left") for axis in difference_bars(findings_of(folder)).axes]
+    assert sum("minus" in title for title in titles) == 1
+
+
+def test_a_second_axis_is_a_line_of_its_own(tmp_path):
+    """Both widths were one line that went back and forth."""
+    rows, rng = [], np.random.default_rng(0)
+    for width in (64, 256):
+        for row in study_folder.label_rows(rng, methods=("default", "mlp")):
+            rows.append(row | {"generator.width": width, "row": f"r{len(rows):04}"})
+    axes = {"data.label_fraction": list(study_folder.FRACTIONS), "generator.width": [64, 256]}
+    definition = {"kind": "labels", "axes": axes, "seeds": 5}
+    axis = text_curves(findings_of(study_folder.write_study(tmp_path, definition, rows))).axes[0]
+    assert len(axis.lines) == 4
+    for line in axis.lines:
+        np.testing.assert_allclose(line.get_xdata(), [80, 400, 1600])
+    named = words(axis.figure)
+    assert "default, generator width 64" in named
+    assert "default, generator width 256" in named
+
+
 def test_bars_tell_supported_from_not_without_color(tmp_path):
     findings = findings_of(study_folder.ablation_study(tmp_path))
     axis = difference_bars(findings).axes[0]
