@@ -38,8 +38,6 @@ from acgan_bert.rundir import (
 )
 from acgan_bert.scores import (
     calibration_note,
-    exact_mcnemar,
-    paired_interval,
     rejection,
     rejection_notes,
     score,
@@ -52,6 +50,7 @@ from acgan_bert.trainer import train_gan
 from acgan_bert.transfer import with_start
 from acgan_bert.vectors import PartVectors, embed_parts, sources_of
 from acgan_bert.watch import CollapseWatch, together
+from analysis.statistics import exact_mcnemar, paired_accuracy_interval
 from mtl.bert.encoder import TextEncoder
 from mtl.files import write_json
 from mtl.record import Record
@@ -259,13 +258,13 @@ def _compare(bench: _Bench, model: GANModel, vectors: PartVectors, plain: _Bench
     frozen = _embed(plain, "embed for baselines") if bench.moved else vectors
     with bench.stages("compare"):
         found = _baselines(plain, frozen, on)
-    own = judged[on].argmax(axis=1)
+    own = judged[on].argmax(axis=1) == corpus.labels
     for name, by_part in found.items():
-        answers = (corpus.labels, own, by_part[on].argmax(axis=1))
-        difference = paired_interval(*answers)
+        hits = own, by_part[on].argmax(axis=1) == corpus.labels
+        difference = paired_accuracy_interval(*hits)
         result["baselines"][name] = score(by_part[on], corpus) | {
             "on": on,
-            "p_value": exact_mcnemar(*answers),
+            "p_value": exact_mcnemar(*hits),
             "difference_low": difference.low,
             "difference_high": difference.high,
         }

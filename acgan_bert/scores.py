@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
-from analysis.statistics import Interval, accuracy_interval
+from analysis.statistics import accuracy_interval
 from mtl.calibration import LEAST_ROWS, calibration_scores
 from mtl.scores import balanced_accuracy, confusion, expected_score, macro_f1, pearson
 from mtl.text.data import Corpus
@@ -154,50 +153,3 @@ def calibration_note(temperature: float, *, dev_rows: int, tested: bool) -> str:
         f"probabilities are calibrated with the temperature {temperature:.3g}, fitted to dev, "
         f"whose calibration error is therefore flattered; {honest}"
     )
-
-
-def exact_mcnemar(
-    labels: NDArray[np.int64], first: NDArray[np.int64], second: NDArray[np.int64]
-) -> float:
-    """Test whether two classifiers err equally often on the same rows; two-sided, exact.
-
-    Args:
-        labels: (N,) true classes.
-        first: (N,) predictions of one classifier.
-        second: (N,) predictions of the other.
-
-    Returns:
-        The p-value; 1 where they are right and wrong on the same rows.
-    """
-    only_first, only_second = _discordant(labels, first, second)
-    if only_first + only_second == 0:
-        return 1.0
-    return float(stats.binomtest(only_first, only_first + only_second, 0.5).pvalue)
-
-
-def paired_interval(
-    labels: NDArray[np.int64], first: NDArray[np.int64], second: NDArray[np.int64]
-) -> Interval:
-    """Return the 95 % interval of first minus second accuracy on the same rows.
-
-    Args:
-        labels: (N,) true classes.
-        first: (N,) predictions of one classifier.
-        second: (N,) predictions of the other.
-
-    References:
-        Bonett & Price 2012, adjusted Wald interval of a difference of paired proportions.
-    """
-    only_first, only_second = _discordant(labels, first, second)
-    rows = len(labels) + 2
-    gain, loss = (only_first + 1) / rows, (only_second + 1) / rows
-    margin = float(stats.norm.ppf(0.975)) * math.sqrt((gain + loss - (gain - loss) ** 2) / rows)
-    return Interval(max(gain - loss - margin, -1.0), min(gain - loss + margin, 1.0))
-
-
-def _discordant(
-    labels: NDArray[np.int64], first: NDArray[np.int64], second: NDArray[np.int64]
-) -> tuple[int, int]:
-    """Count the rows that the first alone has right, and the second alone."""
-    first_right, second_right = first == labels, second == labels
-    return int(np.sum(first_right & ~second_right)), int(np.sum(second_right & ~first_right))

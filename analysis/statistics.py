@@ -106,6 +106,8 @@ def difference_interval(correct: tuple[int, int], totals: tuple[int, int]) -> In
 def paired_accuracy_interval(first_hits: ArrayLike, second_hits: ArrayLike) -> Interval:
     """Return the 95 % interval of the difference of two accuracies on the same rows.
 
+    Source: Agresti & Min 2005.
+
     Args:
         first_hits: whether the first method was right, row by row, shape (N,).
         second_hits: the same for the second method, shape (N,).
@@ -118,19 +120,42 @@ def paired_accuracy_interval(first_hits: ArrayLike, second_hits: ArrayLike) -> I
         >>> interval.high < 0
         True
     """
+    won, lost, rows = _discordant(first_hits, second_hits)
+    # Half a row in each cell of the 2 × 2 table keeps the interval honest near 0 and 1.
+    total = rows + 2
+    difference = (won - lost) / total
+    error = np.sqrt(won + lost + 1.0 - (won - lost) ** 2 / total) / total
+    width = float(stats.norm.ppf(0.975) * error)
+    return Interval(max(difference - width, -1.0), min(difference + width, 1.0))
+
+
+def exact_mcnemar(first_hits: ArrayLike, second_hits: ArrayLike) -> float:
+    """Return the exact two-sided p-value that two methods are right equally often on the same rows.
+
+    Args:
+        first_hits: whether the first method was right, row by row, shape (N,).
+        second_hits: the same for the second method, shape (N,).
+
+    Raises:
+        ValueError: not two vectors of one length.
+
+    Example:
+        >>> exact_mcnemar([True] * 8, [True] * 3 + [False] * 5)
+        0.0625
+    """
+    won, lost, _ = _discordant(first_hits, second_hits)
+    return float(stats.binomtest(won, won + lost).pvalue) if won + lost else 1.0
+
+
+def _discordant(first_hits: ArrayLike, second_hits: ArrayLike) -> tuple[int, int, int]:
+    """Count the rows that the first alone has right, those of the second alone, and all."""
     first, second = np.asarray(first_hits, dtype=bool), np.asarray(second_hits, dtype=bool)
     if first.ndim != 1 or first.shape != second.shape or not len(first):
         raise ValueError(
             f"second_hits: found shape {second.shape}; want a vector as long as first_hits, "
             f"which has shape {first.shape}"
         )
-    # Half a row in each cell of the 2 × 2 table keeps the interval honest near 0 and 1.
-    won, lost = int((first & ~second).sum()) + 0.5, int((second & ~first).sum()) + 0.5
-    total = len(first) + 2
-    difference = (won - lost) / total
-    error = np.sqrt(won + lost - (won - lost) ** 2 / total) / total
-    width = float(stats.norm.ppf(0.975) * error)
-    return Interval(max(difference - width, -1.0), min(difference + width, 1.0))
+    return int((first & ~second).sum()), int((second & ~first).sum()), len(first)
 
 
 def middle(values: ArrayLike) -> Interval:

@@ -15,6 +15,7 @@ from analysis.distances import Matrix, as_label_pair, as_sample_pair
 from analysis.statistics import (
     Interval,
     accuracy_interval,
+    exact_mcnemar,
     paired_accuracy_interval,
 )
 
@@ -120,7 +121,7 @@ class Answers:
                 paired_accuracy_interval(hits, before),
                 float(floor.mean() - before.mean()),
                 paired_accuracy_interval(floor, before),
-                _mcnemar(hits, before),
+                exact_mcnemar(hits, before),
                 len(hits),
             )
         return Use(
@@ -128,7 +129,7 @@ class Answers:
             accuracy_interval(int(hits.sum()), len(hits)),
             float(floor.mean()),
             accuracy_interval(int(floor.sum()), len(floor)),
-            _mcnemar(hits, floor) if self.paired else _fisher(hits, floor),
+            exact_mcnemar(hits, floor) if self.paired else _fisher(hits, floor),
             len(hits),
         )
 
@@ -279,12 +280,6 @@ def _joined(folds: list[Answers]) -> Answers:
         before,
         first.paired,
     )
-
-
-def _mcnemar(first: Hits, second: Hits) -> float:
-    """Return the exact two-sided p-value that two are right equally often on the same rows."""
-    won, lost = int((first & ~second).sum()), int((second & ~first).sum())
-    return float(stats.binomtest(won, won + lost).pvalue) if won + lost else 1.0
 
 
 def _fisher(first: Hits, second: Hits) -> float:

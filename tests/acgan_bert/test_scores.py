@@ -10,8 +10,6 @@ from hypothesis import strategies as st
 from acgan_bert.scores import (
     accuracy_at,
     calibration_note,
-    exact_mcnemar,
-    paired_interval,
     rejection,
     rejection_notes,
     risk_coverage_area,
@@ -72,42 +70,6 @@ def test_a_score_task_is_also_scored_by_correlation():
     assert score(one_hot([5, 3, 0], 6), part)["pearson"] == pytest.approx(-1.0)
     # A correlation with a constant is no number; JSON has a word for that.
     assert score(one_hot([1, 1, 1], 6), part)["pearson"] is None
-
-
-def test_exact_mcnemar_by_hand():
-    labels = np.zeros(8, dtype=np.int64)
-    first, second = np.zeros(8, dtype=np.int64), np.zeros(8, dtype=np.int64)
-    assert exact_mcnemar(labels, first, second) == 1.0
-    second[:5] = 1
-    # Five rows for the one, none for the other: two-sided, 2 × 2⁻⁵.
-    assert exact_mcnemar(labels, first, second) == pytest.approx(2 / 32)
-    assert exact_mcnemar(labels, second, first) == pytest.approx(2 / 32)
-
-
-@given(answers)
-def test_paired_interval_holds_the_difference_and_turns_with_the_pair(rows):
-    labels, first, second = rows.T
-    interval = paired_interval(labels, first, second)
-    difference = float(np.mean(first == labels) - np.mean(second == labels))
-    assert -1 <= interval.low <= difference + 1e-9
-    assert difference - 1e-9 <= interval.high <= 1
-    turned = paired_interval(labels, second, first)
-    assert (turned.low, turned.high) == (
-        pytest.approx(-interval.high),
-        pytest.approx(-interval.low),
-    )
-
-
-def test_paired_interval_covers_the_truth_as_often_as_it_says():
-    rng = np.random.default_rng(0)
-    shared = rng.random((2000, 80))
-    labels = np.ones(80, dtype=np.int64)
-    hits = 0
-    for row in shared:
-        first, second = (row < 0.8).astype(int), (row > 0.3).astype(int)
-        interval = paired_interval(labels, first, second)
-        hits += interval.low <= 0.8 - 0.7 <= interval.high
-    assert 0.93 <= hits / 2000 <= 0.98
 
 
 rows_of_doubt = st.lists(st.tuples(st.integers(0, 4), st.booleans()), min_size=1, max_size=5)

@@ -2,10 +2,17 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
 from analysis import accuracy_interval, correlation_interval, mean_interval, paired_test
-from analysis.statistics import Interval, difference_interval, paired_accuracy_interval
+from analysis.statistics import (
+    Interval,
+    difference_interval,
+    exact_mcnemar,
+    paired_accuracy_interval,
+)
 
 
 @pytest.mark.parametrize(("correct", "total"), [(0, 10), (7, 10), (10, 10), (811, 1000)])
@@ -50,6 +57,36 @@ def test_paired_interval_is_narrower_where_methods_err_together():
     assert paired.low > 0.0 > apart.low
     same = paired_accuracy_interval(first, first)
     assert same.low == pytest.approx(-same.high)
+
+
+def test_exact_mcnemar_by_hand():
+    first, second = np.ones(8, dtype=bool), np.ones(8, dtype=bool)
+    assert exact_mcnemar(first, second) == 1.0
+    second[:5] = False
+    # Five rows for the one, none for the other: two-sided, 2 × 2⁻⁵.
+    assert exact_mcnemar(first, second) == pytest.approx(2 / 32)
+    assert exact_mcnemar(second, first) == pytest.approx(2 / 32)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=30))
+def test_paired_interval_holds_the_difference_and_turns_with_the_pair(rows):
+    first, second = np.array(rows).T
+    interval = paired_accuracy_interval(first, second)
+    difference = float(np.mean(first) - np.mean(second))
+    assert -1 <= interval.low <= difference + 1e-9
+    assert difference - 1e-9 <= interval.high <= 1
+    turned = paired_accuracy_interval(second, first)
+    assert (turned.low, turned.high) == (
+        pytest.approx(-interval.high),
+        pytest.approx(-interval.low),
+    )
+
+
+def test_paired_interval_covers_the_truth_as_often_as_it_says():
+    shared = np.random.default_rng(0).random((2000, 80))
+    found = [paired_accuracy_interval(row < 0.8, row > 0.3) for row in shared]
+    hits = sum(interval.low <= 0.8 - 0.7 <= interval.high for interval in found)
+    assert 0.93 <= hits / 2000 <= 0.98
 
 
 def test_paired_interval_covers_its_truth():
