@@ -270,8 +270,14 @@ class ACGANBertClassifier(ClassifierMixin, BaseEstimator):
         """Return the encoder that was fitted on; copies and loaded classifiers open it again."""
         if self.moved_ is not None:
             return self.moved_
+        before = getattr(self, "encoder_", None)
         encoder = self._opened(self.encoder_recipe_)
-        check_same_encoder(encoder, self.fingerprint_, where="this classifier")
+        if encoder is not before:  # to hash all weights at each prediction would take longer
+            try:
+                check_same_encoder(encoder, self.fingerprint_, where="this classifier")
+            except InputError:
+                del self.encoder_
+                raise
         return encoder
 
     def _opened(self, recipe: EncoderRecipe) -> TextEncoder:
