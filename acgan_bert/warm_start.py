@@ -27,6 +27,7 @@ SHRINKAGE = 0.3
 LEAST_SPREAD = 0.5
 """Least mean variance of that multiple, of coordinates whose mean square is 1."""
 FOLDS = 5
+"""Parts that rows are held out in; fewer where a class has fewer rows."""
 MOST_ROWS = 1000
 """Rows that cross-validation looks at; more do not change the choice and cost time."""
 MOST_FITS = 32
